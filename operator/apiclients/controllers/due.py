@@ -1,0 +1,65 @@
+"""What comes due by the clock: one heap of times for all objects, not a timer per object."""
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from datetime import datetime
+
+from apiclients.controllers.queue import Key
+
+#: The wall clock may be stepped, so sleeping is never longer than this, in seconds.
+LONGEST_SLEEP = 15.0
+
+
+class DueTimes:
+    """The next due time of each key; calls ``on_due`` once it has come."""
+
+    def __init__(self, clock: Callable[[], datetime], on_due: Callable[[Key], None]) -> None:
+        self._clock = clock
+        self._on_due = on_due
+        self._heap: list[tuple[datetime, Key]] = []
+        self._times: dict[Key, datetime] = {}
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def set(self, key: Key, due: datetime | None) -> None:
+        """Set or clear the due time of a key."""
+        if due is None:
+            self._times.pop(key, None)
+        elif self._times.get(key) != due:
+            self._times[key] = due
+            heapq.heappush(self._heap, (due, key))
+            self._compact()
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Announce what comes due until cancelled."""
+        while True:
+            self._announce()
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(self._sleep_seconds()):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def _announce(self) -> None:
+        now = self._clock()
+        while self._heap and self._heap[0][0] <= now:
+            due, key = heapq.heappop(self._heap)
+            if self._times.get(key) == due:
+                del self._times[key]
+                self._on_due(key)
+
+    def _sleep_seconds(self) -> float:
+        if not self._heap:
+            return LONGEST_SLEEP
+        return min(LONGEST_SLEEP, max(0.0, (self._heap[0][0] - self._clock()).total_seconds()))
+
+    def _compact(self) -> None:
+        """Entries whose time was changed stay in the heap until they come up; do not let them pile up."""
+        if len(self._heap) > 2 * len(self._times) + 64:
+            self._heap = [(due, key) for key, due in self._times.items()]
+            heapq.heapify(self._heap)

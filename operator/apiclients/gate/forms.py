@@ -1,0 +1,141 @@
+"""Requests to the token and introspection endpoints: a bounded form, and who the caller says to be (RFC 6749 section 2.3).
+
+Everything that a caller sends is bounded in size, number and time, and what is wrong with it is said without quoting it.
+"""
+
+import asyncio
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from apiclients.gate.replies import (
+    CLOSE,
+    DisconnectedError,
+    HttpError,
+    Receive,
+    Scope,
+    challenge,
+    error_reply,
+)
+
+MAX_BODY_BYTES = 16 * 1024
+#: Ours have 43 characters. A longer one is wrong, and is not digested.
+MAX_SECRET_BYTES = 512
+_MAX_FIELDS = 32
+_FORM = b"application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """What a caller presents. The secret stays out of ``repr``, and so out of logs (rule 23)."""
+
+    client_id: str
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"ClientCredentials({self.client_id!r})"
+
+
+def invalid_request(description: str) -> HttpError:
+    """The request is not one (RFC 6749 section 5.2)."""
+    return HttpError(error_reply(400, "invalid_request", description))
+
+
+def invalid_client(description: str = "Client authentication failed.") -> HttpError:
+    """The caller is not who may ask. Basic is what the challenge offers, whatever was used (RFC 9110 section 15.5.2)."""
+    return HttpError(error_reply(401, "invalid_client", description, challenge(b"Basic")))
+
+
+async def read_form(scope: Scope, receive: Receive, seconds: float) -> dict[str, str]:
+    """The form in the body, within ``seconds``. Raises HttpError, DisconnectedError."""
+    if scope.get("query_string"):
+        raise invalid_request("Parameters belong into the body, not into the URL.")
+    _check_content_type(_header(scope, b"content-type"))
+    try:
+        async with asyncio.timeout(seconds):
+            body = await _read_body(scope, receive)
+    except TimeoutError:
+        raise HttpError(error_reply(408, "invalid_request", "The body came too slowly.", CLOSE)) from None
+    return parse_form(body)
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """The parameters of a form. One without a value counts as absent, none may be repeated (RFC 6749 section 3.2)."""
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=_MAX_FIELDS
+        )
+    except ValueError:
+        raise invalid_request("The body is not a form, or has too many parameters.") from None
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise invalid_request("A parameter is repeated.")
+    return {name: value for name, value in form.items() if value}
+
+
+def presented_credentials(scope: Scope, form: dict[str, str]) -> ClientCredentials:
+    """Client id and secret, by HTTP Basic or in the form, not both (RFC 6749 section 2.3). Raises HttpError."""
+    headers = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(headers) > 1:
+        raise invalid_request("There is more than one Authorization header.")
+    if not headers:
+        if "client_id" not in form or "client_secret" not in form:
+            raise invalid_client("Client authentication is missing.")
+        return ClientCredentials(form["client_id"], form["client_secret"].encode())
+    credentials = _basic(headers[0])
+    if "client_secret" in form:
+        raise invalid_request("Authenticate by HTTP Basic or in the form, not both.")
+    if form.get("client_id", credentials.client_id) != credentials.client_id:
+        raise invalid_request("Two client ids are given.")
+    return credentials
+
+
+def _basic(header: bytes) -> ClientCredentials:
+    """HTTP Basic (RFC 7617), both parts form-encoded before (RFC 6749 section 2.3.1)."""
+    scheme, _, text = header.partition(b" ")
+    if scheme.lower() != b"basic":
+        raise invalid_client("Authenticate by HTTP Basic or in the form.")
+    try:
+        client_id, colon, secret = base64.b64decode(text.strip(b" "), validate=True).partition(b":")
+        credentials = ClientCredentials(_unquote(client_id).decode(), _unquote(secret))
+    except (binascii.Error, ValueError):
+        raise invalid_client() from None
+    if not colon:
+        raise invalid_client()
+    return credentials
+
+
+def _unquote(part: bytes) -> bytes:
+    return unquote_to_bytes(part.replace(b"+", b" "))
+
+
+def _check_content_type(value: bytes) -> None:
+    if value.split(b";", 1)[0].strip().lower() != _FORM:
+        raise invalid_request("The Content-Type must be application/x-www-form-urlencoded.")
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    values: list[bytes] = [value for key, value in scope["headers"] if key == name]
+    return values[0] if len(values) == 1 else b""
+
+
+async def _read_body(scope: Scope, receive: Receive) -> bytes:
+    length = _header(scope, b"content-length")
+    if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
+        raise _too_large()
+    body = b""
+    while True:
+        message: Any = await receive()
+        if message["type"] == "http.disconnect":
+            raise DisconnectedError
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+        if not message.get("more_body", False):
+            return body
+
+
+def _too_large() -> HttpError:
+    return HttpError(error_reply(413, "invalid_request", f"The body is larger than {MAX_BODY_BYTES} bytes.", CLOSE))

@@ -1,0 +1,158 @@
+"""What the gate knows of all clients, in memory: one look-up answers a check.
+
+A :class:`apiclients.kube.cache.Reflector` feeds it (:meth:`Picture.apply`) and the freshness proof corrects it
+(:meth:`Picture.deny`). What is not in the look-ups is denied: unknown clients, and objects that cannot be read.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from apiclients.kube.cache import Change
+from apiclients.kube.objects import JsonObject, Key
+from apiclients.lifecycle.access import ClientView, client_view
+from apiclients.resources.apiclient import DesiredStatus
+from apiclients.resources.objects import ApiClient, InvalidObjectError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for an object that does not fit the models. It is denied."""
+
+    reason: str
+
+
+#: What the Reflector keeps of one ApiClient.
+Entry = ClientView | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A consistent list showed this object, at this version, with a ``spec.desiredStatus`` other than Available."""
+
+    key: Key
+    uid: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    entry: Entry
+    version: int
+
+
+def _nothing(_: object) -> None:
+    """For who does not listen."""
+
+
+class Picture:
+    """Clients by UID and by client id, each as the newest statement has it. One event loop, no locks."""
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float] = time.monotonic,
+        on_effect: Callable[[float], None] = _nothing,
+        on_gone: Callable[[ClientView], None] = _nothing,
+    ) -> None:
+        """``on_effect`` hears how many seconds a watch event took from its arrival to its effect."""
+        self._monotonic = monotonic
+        self._on_effect = on_effect
+        self._on_gone = on_gone
+        self._known: dict[Key, _Known] = {}
+        self._shown: dict[Key, ClientView] = {}
+        self._findings: dict[Key, Finding] = {}
+        self._unreadable: set[Key] = set()
+        self._by_uid: dict[str, ClientView] = {}
+        self._by_client_id: dict[str, ClientView] = {}
+        self._arrived = 0.0
+        self.by_uid: Mapping[str, ClientView] = MappingProxyType(self._by_uid)
+        self.by_client_id: Mapping[str, ClientView] = MappingProxyType(self._by_client_id)
+
+    @property
+    def unreadable(self) -> int:
+        """How many objects cannot be read; they are denied."""
+        return len(self._unreadable)
+
+    def read(self, body: JsonObject) -> Entry:
+        """What the gate keeps of an object: ``convert`` of the Reflector."""
+        self._arrived = self._monotonic()
+        return client_view(ApiClient.from_object(body))
+
+    def read_bad(self, body: JsonObject, error: Exception) -> Entry:  # noqa: ARG002 - the Reflector passes it
+        """What it keeps of an object that :meth:`read` raised for: ``on_bad`` of the Reflector."""
+        return Unreadable(str(error) if isinstance(error, InvalidObjectError) else type(error).__name__)
+
+    def apply(self, change: Change[Entry]) -> None:
+        """Take in what the Reflector says. It has put statements in order, so this one is the newest of its object."""
+        self._known.pop(change.key, None)
+        if change.new is not None:
+            self._known[change.key] = _Known(change.new, change.resource_version)
+        finding = self._findings.get(change.key)
+        if finding is not None and change.resource_version >= finding.version:
+            del self._findings[change.key]
+        self._show(change.key)
+        if change.source == "watch":
+            self._on_effect(self._monotonic() - self._arrived)
+        self._tell(change)
+
+    def deny(self, finding: Finding) -> bool:
+        """Deny at once what a proof found, until the picture is as new; whether the picture was not (rule 17)."""
+        known = self._known.get(finding.key)
+        if known is None or known.version >= finding.version:
+            return False
+        self._findings[finding.key] = finding
+        self._show(finding.key)
+        return True
+
+    def lift(self, finding: Finding) -> None:
+        """Forget a finding, once a later consistent read of the object has been applied."""
+        if self._findings.get(finding.key) == finding:
+            del self._findings[finding.key]
+            self._show(finding.key)
+
+    def open_findings(self) -> tuple[Finding, ...]:
+        """What proofs found and the picture has not caught up with."""
+        return tuple(self._findings.values())
+
+    def _show(self, key: Key) -> None:
+        """Make the look-ups say what is known of one object."""
+        before, view = self._shown.pop(key, None), self._corrected(key)
+        if before is not None and (view is None or view.uid != before.uid):
+            self._by_uid.pop(before.uid, None)
+            self._by_client_id.pop(before.client_id, None)
+            self._on_gone(before)
+        if view is not None:
+            self._shown[key] = self._by_uid[view.uid] = self._by_client_id[view.client_id] = view
+
+    def _corrected(self, key: Key) -> ClientView | None:
+        """What is known, less what a newer finding denies. Another UID means that the known object is gone (rule 11).
+
+        A finding does not tell which status is desired, only that it is not Available; Suspended says no more than that.
+        """
+        known, finding = self._known.get(key), self._findings.get(key)
+        if known is None or isinstance(known.entry, Unreadable):
+            return None
+        if finding is None:
+            return known.entry
+        if finding.uid != known.entry.uid:
+            return None
+        denied = known.entry.desired is not DesiredStatus.AVAILABLE
+        return known.entry if denied else replace(known.entry, desired=DesiredStatus.SUSPENDED)
+
+    def _tell(self, change: Change[Entry]) -> None:
+        """Log what people look for afterwards; once for each change, and not the whole first list."""
+        old, new = change.old, change.new
+        if isinstance(new, Unreadable):
+            self._unreadable.add(change.key)
+            if old != new:
+                logger.error("apiclient %s/%s cannot be read and is denied: %s", *change.key, new.reason)
+            return
+        self._unreadable.discard(change.key)
+        if new is None:
+            logger.info("apiclient %s/%s is gone", *change.key)
+        elif isinstance(old, ClientView) and old.desired is not new.desired:
+            logger.info("apiclient %s/%s is now desired %s", *change.key, new.desired)

@@ -1,0 +1,351 @@
+"""Leases: who leads (`run_as_leader`) and which replica sees how far (`HeartbeatLease`).
+
+Leading uses the election loop of the official library with a lock of our own. The library's lock and loop alone are not
+enough for a process that must never act beside another: they let network errors escape, allow a single request to take
+five minutes, measure validity by the wall clock and notice neither the end of the work nor its failure. Here the lock
+decides about validity by the monotonic clock, every request is short, and a watch on the last renewal ends the work in
+time whatever the loop is doing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
+
+from apiclients.kube.client import LEASES, KubeClient
+from apiclients.kube.errors import ApiError, ConflictError, KubeError, NotFoundError
+from apiclients.kube.objects import JsonObject, micro_time
+
+logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+_GOODBYE_SECONDS = 3.0
+
+
+class LeadershipLostError(KubeError):
+    """The lease could not be renewed in time or another process holds it: end this process at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTimes:
+    """Seconds: how long a lease is valid without renewal, how long its leader tries to renew, how often all try."""
+
+    duration: float = 15.0
+    renew_deadline: float = 10.0
+    retry_period: float = 2.0
+
+
+async def run_as_leader(
+    client: KubeClient,
+    namespace: str,
+    name: str,
+    identity: str,
+    work: Callable[[], Awaitable[R]],
+    *,
+    times: LeaseTimes | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> R:
+    """Wait until this process leads, run `work` and return its result.
+
+    `identity` must be unique per process. When `work` ends, fails or is cancelled the lease is released, so that a
+    successor starts at once. When the lease is lost `work` is cancelled, waited for until the lease could have another
+    holder, and LeadershipLostError is raised. `times` defaults to 15, 10 and 2 s; ValueError if they make no sense.
+    """
+    times = times or LeaseTimes()
+    lock = _LeaseLock(client, namespace, name, identity, times, dict(labels or {}))
+    election = asyncio.create_task(_elect(lock, times), name="leader-election")
+    try:
+        await _first_of(lock.acquired.wait(), election)
+        if not lock.acquired.is_set():
+            await election  # raises why
+            raise LeadershipLostError(f"lease {namespace}/{name}: the election ended")
+        logger.info("leading as %s by lease %s/%s", identity, namespace, name)
+        return await _work_while_leading(lock, election, work)
+    finally:
+        await _cancel(election)
+        if not lock.is_lost:  # otherwise work that did not end in time may still be running
+            await lock.release()
+
+
+async def _elect(lock: _LeaseLock, times: LeaseTimes) -> None:
+    """Run the library's loop until the lease is lost. Its callbacks do nothing: it would not wait for the work."""
+
+    async def nothing() -> None:
+        return None
+
+    config = Config(
+        lock=lock,
+        lease_duration=times.duration,
+        renew_deadline=times.renew_deadline,
+        retry_period=times.retry_period,
+        onstarted_leading=nothing,
+        onstopped_leading=nothing,
+    )
+    await LeaderElection(config).run()
+
+
+async def _work_while_leading(lock: _LeaseLock, election: asyncio.Task[None], work: Callable[[], Awaitable[R]]) -> R:
+    task = asyncio.ensure_future(work())
+    lost = False
+    loss = asyncio.create_task(lock.loss(), name="lease-watch")
+    try:
+        await asyncio.wait({task, election, loss}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        reason = loss.result() if loss.done() else "it could not be renewed"
+        lost = True
+        task.cancel()
+        await asyncio.wait({task}, timeout=max(0.0, lock.valid_until - time.monotonic()))
+        raise LeadershipLostError(f"lease {lock.namespace}/{lock.name} is lost: {reason}")
+    finally:
+        await _cancel(loss)
+        if not lost:
+            await _cancel(task)  # the end was asked for: the work cleans up as leader
+
+
+async def _first_of(waiting: Awaitable[object], other: asyncio.Task[None]) -> None:
+    task = asyncio.ensure_future(waiting)
+    try:
+        await asyncio.wait({task, other}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _cancel(task)
+
+
+async def _cancel(task: asyncio.Future[R]) -> None:
+    """Cancel a task and wait for its end; its failure is someone else's to report."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()
+
+
+class _LeaseLock(BaseLock):
+    """The Lease behind the election, on plain dicts; see the module for what it does that the library's does not."""
+
+    def __init__(
+        self, client: KubeClient, namespace: str, name: str, identity: str, times: LeaseTimes, labels: dict[str, str]
+    ) -> None:
+        super().__init__(name, namespace, identity)
+        self._client = client
+        self._times = times
+        self._labels = labels
+        self._lease: JsonObject = {}
+        self._observed: tuple[object, ...] = ()
+        self._observed_at = 0.0
+        self._renewed_at = 0.0
+        self._taken = asyncio.Event()
+        self.acquired = asyncio.Event()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another process took the lease or ours is past its renewal deadline."""
+        return self.acquired.is_set() and (
+            self._taken.is_set() or time.monotonic() >= self._renewed_at + self._times.renew_deadline
+        )
+
+    @property
+    def valid_until(self) -> float:
+        """Monotonic seconds until which no other process can have taken the lease."""
+        return 0.0 if self._taken.is_set() else self._renewed_at + self._times.duration
+
+    async def loss(self) -> str:
+        """Return, with the reason, as soon as the lease is lost."""
+        while not self.is_lost:
+            left = self._renewed_at + self._times.renew_deadline - time.monotonic()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.01, left)):
+                    await self._taken.wait()
+        return "another process holds it" if self._taken.is_set() else "it could not be renewed in time"
+
+    async def get(
+        self, name: str, namespace: str
+    ) -> tuple[bool, LeaderElectionRecord] | tuple[bool, Exception] | tuple[bool, None]:
+        """Read the lease. "No record" tells the loop to take it: it is ours, free, or expired (monotonic clock)."""
+        try:
+            async with asyncio.timeout(self._patience):
+                self._lease = await self._client.get(LEASES, namespace, name, urgent=True)
+        except NotFoundError:
+            self._lease = {}
+            return False, ApiException(status=404, reason="NotFound", body='{"code": 404}')
+        except (KubeError, TimeoutError) as error:
+            return False, ApiException(status=0, reason=str(error) or "timeout")
+        self._observe()
+        if self._may_take():
+            return True, None
+        if self.acquired.is_set():
+            self._taken.set()
+        spec = self._spec
+        times = (str(spec.get("acquireTime") or "unknown"), str(spec.get("renewTime") or "unknown"))
+        return True, LeaderElectionRecord(spec["holderIdentity"], str(self._holder_duration), *times)
+
+    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:  # noqa: ARG002
+        """Create the lease as ours; False if that failed, for example because another process was faster."""
+        body = {
+            "apiVersion": LEASES.api_version,
+            "kind": LEASES.kind,
+            "metadata": {"name": name, "namespace": namespace, "labels": self._labels},
+            "spec": self._held(),
+        }
+        return await self._renew("create", lambda: self._client.create(LEASES, namespace, body))
+
+    async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:  # noqa: ARG002
+        """Renew or take the lease, on the resourceVersion that was read; False if that failed."""
+        if not self._may_take():
+            return False  # the loop believes a wall clock that was stepped
+        body = {**self._lease, "spec": {**self._spec, **self._held()}}
+        return await self._renew("renew", lambda: self._client.replace(LEASES, namespace, name, body, urgent=True))
+
+    async def release(self) -> None:
+        """Give the lease back, if it is still ours as last written; never raises."""
+        if not self.acquired.is_set() or self._taken.is_set():
+            return
+        try:
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                try:
+                    await self._give_back()
+                except ConflictError:  # a renewal was under way when the loop ended
+                    self._lease = await self._client.get(LEASES, self.namespace, self.name, urgent=True)
+                    if self._spec.get("holderIdentity") == self.identity:
+                        await self._give_back()
+        except (KubeError, TimeoutError) as error:
+            logger.warning("cannot release lease %s/%s: %s", self.namespace, self.name, error or "timeout")
+
+    async def _give_back(self) -> None:
+        now = micro_time()
+        spec = {**self._spec, "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": now, "acquireTime": now}
+        body = {**self._lease, "spec": spec}
+        await self._client.replace(LEASES, self.namespace, self.name, body, urgent=True)
+
+    @property
+    def _spec(self) -> JsonObject:
+        return self._lease.get("spec") or {}
+
+    @property
+    def _patience(self) -> float:
+        # Two requests (read and renew) and one pause have to fit between two renewals and the deadline.
+        return (self._times.renew_deadline - self._times.retry_period) / 2
+
+    @property
+    def _holder_duration(self) -> float:
+        return float(self._spec.get("leaseDurationSeconds") or self._times.duration)
+
+    def _observe(self) -> None:
+        record = (self._spec.get("holderIdentity"), self._spec.get("renewTime"), self._lease["metadata"]["uid"])
+        if record != self._observed:
+            self._observed, self._observed_at = record, time.monotonic()
+
+    def _may_take(self) -> bool:
+        holder = self._spec.get("holderIdentity")
+        if not holder or holder == self.identity:
+            return True
+        # Once led, never again in this process: work that was cancelled may still be ending.
+        return not self.acquired.is_set() and time.monotonic() - self._observed_at >= self._holder_duration
+
+    def _held(self) -> JsonObject:
+        now = micro_time()
+        spec: JsonObject = {
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": math.ceil(self._times.duration),
+            "renewTime": now,
+        }
+        if self._spec.get("holderIdentity") != self.identity:
+            spec["acquireTime"] = now
+            spec["leaseTransitions"] = int(self._spec.get("leaseTransitions") or 0) + 1 if self._lease else 0
+        return spec
+
+    async def _renew(self, what: str, write: Callable[[], Awaitable[JsonObject]]) -> bool:
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._patience):
+                self._lease = await write()
+        except ApiError as error:
+            logger.info("cannot %s lease %s/%s: %s", what, self.namespace, self.name, error)
+            return False
+        except (KubeError, TimeoutError) as error:
+            logger.warning("cannot %s lease %s/%s: %s", what, self.namespace, self.name, error or "timeout")
+            return False
+        self._renewed_at = started
+        self._observe()
+        self.acquired.set()
+        return True
+
+
+class HeartbeatLease:
+    """One Lease per replica that says what it is and how far it sees; others read it, nobody competes for it.
+
+    `annotations` is called at each renewal. The lease is applied server-side, hence made anew when somebody deletes it.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        namespace: str,
+        name: str,
+        labels: Mapping[str, str],
+        annotations_fn: Callable[[], Mapping[str, str]],
+        renew_seconds: float,
+        *,
+        field_manager: str = "apiclient-gate",
+    ) -> None:
+        """`name` also identifies the holder; `renew_seconds` is the time between two renewals."""
+        self._client = client
+        self._namespace = namespace
+        self._name = name
+        self._labels = dict(labels)
+        self._annotations = annotations_fn
+        self._renew_seconds = renew_seconds
+        self._field_manager = field_manager
+        self._since = micro_time()
+        self._uid: str | None = None
+
+    async def run(self) -> None:
+        """Renew until cancelled, then delete the lease. Failures are logged and tried again, never raised."""
+        try:
+            while True:
+                await self._renew()
+                await asyncio.sleep(self._renew_seconds * random.uniform(0.9, 1.0))  # noqa: S311
+        finally:
+            await self._delete()
+
+    async def _renew(self) -> None:
+        try:
+            body = {
+                "apiVersion": LEASES.api_version,
+                "kind": LEASES.kind,
+                "metadata": {"name": self._name, "labels": self._labels, "annotations": dict(self._annotations())},
+                "spec": {
+                    "holderIdentity": self._name,
+                    "leaseDurationSeconds": max(1, math.ceil(3 * self._renew_seconds)),
+                    "acquireTime": self._since,
+                    "renewTime": micro_time(),
+                },
+            }
+            lease = await self._client.apply(
+                LEASES, self._namespace, self._name, body, field_manager=self._field_manager
+            )
+            self._uid = lease["metadata"]["uid"]
+        except Exception as error:  # a heartbeat must not end what it reports on
+            logger.warning("cannot renew lease %s/%s: %s", self._namespace, self._name, error)
+
+    async def _delete(self) -> None:
+        if self._uid is None:
+            return
+        try:
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                await self._client.delete(LEASES, self._namespace, self._name, uid=self._uid)
+        except (KubeError, TimeoutError) as error:
+            logger.info("cannot delete lease %s/%s: %s", self._namespace, self._name, error or "timeout")

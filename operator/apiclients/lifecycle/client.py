@@ -1,0 +1,187 @@
+"""The decision about one client: what was observed and the time in, the next step and the status out."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from apiclients.lifecycle import timing
+from apiclients.lifecycle.access import demanded_not_before
+from apiclients.lifecycle.conditions import Judgement, conditions
+from apiclients.lifecycle.credentials import adopted, aged, current, redigested
+from apiclients.lifecycle.effective import Say, effective_status, observed_status
+from apiclients.lifecycle.history import history
+from apiclients.lifecycle.observation import Observed, SecretRead
+from apiclients.lifecycle.retirement import Retirement, accepted_wish, not_before_after_retirement, retirement
+from apiclients.lifecycle.secrets import Found, SecretSituation, cause_of_rotation, found, next_step, secret_metadata
+from apiclients.lifecycle.steps import Step
+from apiclients.resources.apiclient import (
+    ApiClientStatus,
+    Credential,
+    CredentialState,
+    DesiredStatus,
+    ObservedStatus,
+    SecretStatus,
+    TokensStatus,
+)
+
+#: How soon to look again while the clock cannot be trusted.
+_CLOCK_RETRY = timedelta(seconds=30)
+#: How soon to look again at a Secret that is not ours: nothing tells when it goes.
+_FOREIGN_RETRY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do about a client."""
+
+    #: The next step; after it is observed and decided again. None: only the status is left to be written.
+    step: Step | None
+    #: The status as it is to be once no step is left, or when the step failed.
+    status: ApiClientStatus
+    #: When something comes due that no event will tell.
+    due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Credentials:
+    """The credentials that count, and what taking over from the Secret changed."""
+
+    known: list[Credential]
+    last_id: int
+    found: Found
+    answered_request: str | None
+
+
+def decide(observed: Observed, now: datetime, *, failure: str | None = None) -> Decision:
+    """Decide. ``failure`` is the sentence about a step that was tried and failed, for the status.
+
+    Deciding again on the same changes nothing (rule 21); so does deciding after any step was or was not done.
+    """
+    client = observed.client
+    problem = timing.spec_problem(client.spec, now)
+    wish = accepted_wish(client.spec)
+    end = retirement(client.status, client.spec, wish, now, clock_trusted=observed.clock_trusted)
+    credentials = _credentials(observed, end, now)
+    known = current(credentials.known)
+    effective = effective_status(
+        Say(
+            desired=DesiredStatus.RETIRED if end.undecided else wish,
+            deleting=client.metadata.deleting,
+            has_credential=known is not None,
+            expired=known is not None and now >= known.expires_time,
+        )
+    )
+    situation = SecretSituation(
+        observed=observed,
+        now=now,
+        wish=wish,
+        effective=effective,
+        found=credentials.found,
+        credentials=credentials.known,
+        last_id=credentials.last_id,
+        destroyed=end.final,
+        spec_problem=problem is not None,
+    )
+    judgement = Judgement(
+        secret=situation,
+        problem=problem,
+        failure=failure,
+        waits_for_clock=not observed.clock_trusted and _waits_for_clock(situation, end),
+        retirement=end.status,
+    )
+    observed_now = _observed_status(client.status, client.metadata.deleting, observed_status(effective))
+    status = ApiClientStatus(
+        observed_generation=client.metadata.generation,
+        observed_status=observed_now,
+        desired_status=wish,
+        client_id=client.client_id,
+        credentials=credentials.known,
+        last_credential_id=credentials.last_id or None,
+        secret=_secret_status(situation),
+        tokens=_tokens(observed, end, now),
+        retirement=end.status,
+        conditions=conditions(judgement, client.status.conditions, client.metadata.generation, now),
+        history=history(client, observed_now, judgement.ready.reason, now),
+        last_handled_rotate_request=credentials.answered_request,
+    )
+    return Decision(next_step(situation), status, _due(situation, end))
+
+
+def _credentials(observed: Observed, end: Retirement, now: datetime) -> _Credentials:
+    """Age what status knows, then take over what the Secret holds (rule 7)."""
+    status, spec = observed.client.status, observed.client.spec.secret
+    overlap = timing.overlap(spec)
+    last_id = max([status.last_credential_id or 0, *(c.id for c in status.credentials)])
+    request = status.last_handled_rotate_request
+    known = [] if end.final else aged(status.credentials, overlap, now, drop=observed.clock_trusted)
+    verdict = found(observed, known, last_id)
+    read = observed.secret
+    if not isinstance(read, SecretRead):
+        return _Credentials(known, last_id, verdict, request)
+    if verdict is Found.NEWER and read.stamp is not None and not _ending(end, observed):
+        known = adopted(known, read.stamp, read, observed.peppers[-1], overlap)
+        last_id, request = read.stamp.id, read.stamp.rotate_request or request
+        verdict = found(observed, known, last_id)
+    elif verdict is Found.REKEYED:
+        known = redigested(known, read.digests[observed.peppers[-1]], observed.peppers[-1])
+        verdict = found(observed, known, last_id)
+    return _Credentials(known, last_id, verdict, request)
+
+
+def _ending(end: Retirement, observed: Observed) -> bool:
+    return end.final and observed.client.spec.desired_status is DesiredStatus.RETIRED
+
+
+def _observed_status(status: ApiClientStatus, deleting: bool, now: ObservedStatus) -> ObservedStatus:
+    """An object on its way out keeps its last status; conditions tell that it is being deleted."""
+    return status.observed_status or now if deleting else now
+
+
+def _tokens(observed: Observed, end: Retirement, now: datetime) -> TokensStatus | None:
+    """notBefore never goes back; the first status of a UID and the end of a retirement set it to now (rule 10)."""
+    client = observed.client
+    known, wanted = client.status.tokens, client.spec.tokens.not_before
+    if known is None:
+        return TokensStatus(not_before=timing.next_second(now)) if observed.clock_trusted else None
+    if not observed.clock_trusted:
+        return known
+    candidates = [known.not_before]
+    if wanted is not None and demanded_not_before(ceil(wanted.timestamp()), now.timestamp()):
+        candidates.append(timing.next_second(wanted))
+    ended = not_before_after_retirement(client.status, end, now)
+    if ended is not None:
+        candidates.append(ended)
+    return TokensStatus(not_before=max(candidates))
+
+
+def _secret_status(s: SecretSituation) -> SecretStatus | None:
+    """Which version of the Secret was last found right; any other version has to be read."""
+    if s.destroyed and s.wish is DesiredStatus.RETIRED:
+        return None
+    metadata = secret_metadata(s.observed)
+    if s.found is not Found.RIGHT or metadata is None:
+        return s.observed.client.status.secret
+    return SecretStatus(name=metadata.name, resource_version=metadata.resource_version)
+
+
+def _waits_for_clock(s: SecretSituation, end: Retirement) -> bool:
+    return end.undecided or s.observed.client.status.tokens is None or cause_of_rotation(s) is not None
+
+
+def _due(s: SecretSituation, end: Retirement) -> datetime | None:
+    """The next time at which this decision would be another one."""
+    client, known = s.observed.client, s.current
+    times = [c.expires_time for c in s.credentials if c.state is CredentialState.PREVIOUS]
+    if known is not None:
+        times += [known.expires_time, known.expires_time - timing.renew_before(client.spec.secret)]
+    if end.status is not None:
+        times.append(end.status.final_time)
+    if s.conflict_until is not None:
+        times.append(s.conflict_until)
+    if s.found is Found.FOREIGN:
+        times.append(s.now + _FOREIGN_RETRY)
+    if client.spec.tokens.not_before is not None:
+        times.append(client.spec.tokens.not_before)
+    if not s.observed.clock_trusted:
+        times.append(s.now + _CLOCK_RETRY)
+    return min((time for time in times if time > s.now), default=None)

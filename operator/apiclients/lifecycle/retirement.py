@@ -1,0 +1,57 @@
+"""Retiring and registering again (rules 8 to 10)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from apiclients.lifecycle.timing import next_second, whole_second
+from apiclients.resources.apiclient import ApiClientSpec, ApiClientStatus, DesiredStatus, RetirementStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """Where a client stands between retired and destroyed."""
+
+    status: RetirementStatus | None
+    #: The grace period is over: tokens are dead for good, credentials and Secret go.
+    final: bool
+    #: The grace period seems over, but the clock cannot be trusted: nothing is destroyed and nothing restored.
+    undecided: bool = False
+
+
+def accepted_wish(spec: ApiClientSpec) -> DesiredStatus:
+    """The wish in force. Every wish is accepted as long as nothing else depends on the client."""
+    return spec.desired_status
+
+
+def retirement(
+    status: ApiClientStatus, spec: ApiClientSpec, wish: DesiredStatus, now: datetime, *, clock_trusted: bool
+) -> Retirement:
+    """The retirement now. A client that comes back in time is as it was; later it starts anew (rule 8).
+
+    Who reverts while the operator is down, and after the end, comes too late: the promise that no token revives
+    after a finished retirement is the stronger one.
+    """
+    known = status.retirement
+    if known is None:
+        if wish is not DesiredStatus.RETIRED:
+            return Retirement(None, final=False)
+        begun = whole_second(now)
+        known = RetirementStatus(retired_time=begun, final_time=begun + spec.retirement.grace_period)
+    elif wish is DesiredStatus.RETIRED and not _finished(status, known):
+        known = known.model_copy(update={"final_time": known.retired_time + spec.retirement.grace_period})
+    over = now >= known.final_time
+    if over and not clock_trusted and not _finished(status, known):
+        return Retirement(known, final=False, undecided=True)
+    return Retirement(known if wish is DesiredStatus.RETIRED else None, final=over)
+
+
+def not_before_after_retirement(status: ApiClientStatus, end: Retirement, now: datetime) -> datetime | None:
+    """The end of a grace period kills every token issued so far, once (rule 10)."""
+    known = end.status or status.retirement
+    if not end.final or known is None or _finished(status, known):
+        return None
+    return next_second(now)
+
+
+def _finished(status: ApiClientStatus, known: RetirementStatus) -> bool:
+    return status.tokens is not None and status.tokens.not_before >= known.final_time

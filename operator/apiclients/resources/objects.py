@@ -1,0 +1,97 @@
+"""Objects as the API server hands them out, past the edge: typed metadata with a typed spec and status."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from apiclients.resources.apiclient import ApiClientSpec, ApiClientStatus
+from apiclients.resources.fields import parse_time
+
+
+class InvalidObjectError(ValueError):
+    """The stored object does not fit the models. The message is for its owner and names the fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The parts of ``metadata`` that decisions use."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int = 0
+    resource_version: str = ""
+    creation_time: datetime | None = None
+    deletion_time: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_object(cls, obj: Mapping[str, Any]) -> "Metadata":
+        """From the JSON object. Raises KeyError when name or UID is missing: that is no object of an API server."""
+        meta = obj["metadata"]
+        return cls(
+            namespace=meta.get("namespace", ""),
+            name=meta["name"],
+            uid=meta["uid"],
+            generation=meta.get("generation", 0),
+            resource_version=meta.get("resourceVersion", ""),
+            creation_time=_time(meta.get("creationTimestamp")),
+            deletion_time=_time(meta.get("deletionTimestamp")),
+            labels=meta.get("labels") or {},
+            annotations=meta.get("annotations") or {},
+        )
+
+    @property
+    def deleting(self) -> bool:
+        """Whether deletion has been accepted; it cannot be undone."""
+        return self.deletion_time is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiClient:
+    """One ApiClient, read."""
+
+    metadata: Metadata
+    spec: ApiClientSpec
+    status: ApiClientStatus
+    #: Field manager that last set ``spec.desiredStatus``, when managedFields told.
+    changed_by: str | None = None
+
+    @classmethod
+    def from_object(cls, obj: Mapping[str, Any], *, changed_by: str | None = None) -> "ApiClient":
+        """Read a JSON object. Raises :class:`InvalidObjectError` when spec or status does not fit the models."""
+        try:
+            spec = ApiClientSpec.model_validate(obj.get("spec") or {})
+            status = ApiClientStatus.model_validate(obj.get("status") or {})
+        except ValidationError as error:
+            raise InvalidObjectError(_explain(error)) from error
+        return cls(Metadata.from_object(obj), spec, status, changed_by)
+
+    @property
+    def client_id(self) -> str:
+        """The OAuth client id; bound to the UID, so a re-created client of the same name is another one."""
+        return client_id(self.metadata)
+
+    @property
+    def secret_name(self) -> str:
+        """Name of the Secret that the operator writes for this client."""
+        return self.spec.secret.name or f"{self.metadata.name}-credentials"
+
+
+def client_id(metadata: Metadata) -> str:
+    """``<namespace>.<name>.<first 8 of the UID>`` (DESIGN section 2)."""
+    return f"{metadata.namespace}.{metadata.name}.{metadata.uid[:8]}"
+
+
+def _time(text: str | None) -> datetime | None:
+    return parse_time(text) if text else None
+
+
+def _explain(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()[:5]
+    )
