@@ -247,7 +247,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.recorder = Recorder()
         self.picture = self.recorder.picture
-        self.version = 0
+        self.version = 1
         self.uids = 0
         self.live: dict[str, JsonObject] = {}
         self.log: list[WatchEvent] = []

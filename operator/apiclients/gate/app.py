@@ -1,14 +1,15 @@
 """The ASGI application: which path is whose, and the two hot paths.
 
-Paths are matched as they came over the wire; nothing is decoded or normalised, so that gate and gateway can never disagree
-about what a path is. What is not listed here does not exist.
+Paths are matched as they came over the wire; nothing is decoded or normalised, so that gate and gateway can never
+disagree about what a path is. What is not listed here does not exist.
 """
 
 import logging
-import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from apiclients.gate.forms import invalid_client, invalid_request, presented_credentials, read_form
+from apiclients.gate.logs import where
 from apiclients.gate.replies import (
     EMPTY,
     FAILED,
@@ -27,9 +28,8 @@ from apiclients.gate.replies import (
     not_allowed,
     send_reply,
 )
-from apiclients.gate.service import Accepted, Gate, RefusedError
-from apiclients.gate.verifier import Fault
-from apiclients.lifecycle.access import Denial
+from apiclients.gate.service import Accepted, Gate, NotReadyError, RefusedError
+from apiclients.gate.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +39,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 BODY_SECONDS = 10.0
 
 _NO_CREDENTIALS = Reply(401, [challenge(b"Bearer"), NO_STORE, EMPTY])
-_INVALID_TOKEN = Reply(
-    401, [challenge(b"Bearer", "invalid_token", "The access token is not valid."), NO_STORE, EMPTY]
-)
+_INVALID_TOKEN = Reply(401, [challenge(b"Bearer", "invalid_token", "The access token is not valid."), NO_STORE, EMPTY])
 _NO_API = Reply(403, [NO_STORE, EMPTY])
 
 
@@ -59,10 +57,11 @@ class GateApp:
         path: bytes = scope["raw_path"]
         if path == b"/check" or path.startswith(b"/check/"):
             await send_reply(send, self._check(scope["headers"]))
-        elif path in self._others:
-            await self._guarded(self._others[path], scope, receive, send)
         elif path == b"/introspect":
-            await self._guarded(self._introspect, scope, receive, send)
+            await self._guarded(scope, receive, send)
+        elif path in self._others:
+            with suppress(Exception):  # it has answered and logged by then, and raises for the server's sake
+                await self._others[path](scope, receive, send)
         elif path == b"/authz" or path.startswith(b"/authz/"):
             await send_reply(send, _NO_API)  # kept for calls to single APIs, which nothing may make yet
         else:
@@ -73,7 +72,7 @@ class GateApp:
         try:
             return self._judge(headers)
         except Exception as error:
-            self._crashed(error)
+            log_crash(self._gate.tally, error)
             return FAILED
 
     def _judge(self, headers: Headers) -> Reply:
@@ -101,14 +100,28 @@ class GateApp:
             ],
         )
 
-    async def _introspect(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Introspection. Whatever happens, the caller gets an answer without inner details."""
+        try:
+            reply = await self._introspect(scope, receive)
+        except HttpError as error:
+            reply = error.reply
+        except NotReadyError:
+            self._gate.tally.introspections["unavailable", ""] += 1
+            reply = UNAVAILABLE
+        except DisconnectedError:
+            return
+        except Exception as error:
+            log_crash(self._gate.tally, error)
+            reply = FAILED
+        await send_reply(send, reply)
+
+    async def _introspect(self, scope: Scope, receive: Receive) -> Reply:
         """RFC 7662, for ApiClients (rule 20)."""
         counts = self._gate.tally.introspections
         if scope["method"] != "POST":
-            raise HttpError(not_allowed(b"POST"))
-        if self._gate.problem() is not None:
-            counts["unavailable", ""] += 1
-            raise HttpError(UNAVAILABLE)
+            return not_allowed(b"POST")
+        self._gate.require_ready()
         form = await read_form(scope, receive, self._body_seconds)
         try:
             caller = self._gate.authenticate(presented_credentials(scope, form))
@@ -119,25 +132,13 @@ class GateApp:
             raise invalid_request("The parameter token is missing.")
         answer = self._gate.introspect(caller, form["token"].encode())
         counts["active" if answer["active"] else "inactive", ""] += 1
-        await send_reply(send, json_reply(200, answer))
+        return json_reply(200, answer)
 
-    async def _guarded(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
-        """Whatever happens, the caller gets an answer without inner details, and the log gets no value of a request."""
-        try:
-            await app(scope, receive, send)
-        except HttpError as error:
-            await send_reply(send, error.reply)
-        except DisconnectedError:
-            pass
-        except Exception as error:
-            self._crashed(error)
-            await send_reply(send, FAILED)
 
-    def _crashed(self, error: Exception) -> None:
-        self._gate.tally.crashes += 1
-        # Where, not what: the text of an exception may quote a token or a secret (rule 23).
-        frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
-        logger.error("a request failed: %s at %s", type(error).__name__, " < ".join(reversed(frames[-8:])))
+def log_crash(tally: Tally, error: Exception) -> None:
+    """Count and log a bug."""
+    tally.crashes += 1
+    logger.error("a request failed: %s", where(error))
 
 
 def bearer_token(headers: Headers) -> bytes | None:

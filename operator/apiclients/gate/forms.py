@@ -1,6 +1,7 @@
-"""Requests to the token and introspection endpoints: a bounded form, and who the caller says to be (RFC 6749 section 2.3).
+"""Requests to the token and introspection endpoints: a bounded form, and who the caller says to be.
 
-Everything that a caller sends is bounded in size, number and time, and what is wrong with it is said without quoting it.
+Everything that a caller sends is bounded in size, number and time, and what is wrong with it is said without quoting
+it. Forms and client authentication are those of RFC 6749, sections 2.3 and 3.2.
 """
 
 import asyncio
@@ -43,9 +44,10 @@ def invalid_request(description: str) -> HttpError:
     return HttpError(error_reply(400, "invalid_request", description))
 
 
-def invalid_client(description: str = "Client authentication failed.") -> HttpError:
-    """The caller is not who may ask. Basic is what the challenge offers, whatever was used (RFC 9110 section 15.5.2)."""
-    return HttpError(error_reply(401, "invalid_client", description, challenge(b"Basic")))
+def invalid_client(description: str = "") -> HttpError:
+    """The caller may not ask. The challenge is Basic, whatever was used: a 401 needs one (RFC 9110 section 15.5.2)."""
+    text = description or "Client authentication failed."
+    return HttpError(error_reply(401, "invalid_client", text, challenge(b"Basic")))
 
 
 async def read_form(scope: Scope, receive: Receive, seconds: float) -> dict[str, str]:
@@ -65,7 +67,11 @@ def parse_form(body: bytes) -> dict[str, str]:
     """The parameters of a form. One without a value counts as absent, none may be repeated (RFC 6749 section 3.2)."""
     try:
         pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=_MAX_FIELDS
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=_MAX_FIELDS,
         )
     except ValueError:
         raise invalid_request("The body is not a form, or has too many parameters.") from None
@@ -125,7 +131,7 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes:
     length = _header(scope, b"content-length")
     if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
         raise _too_large()
-    body = b""
+    body: bytes = b""
     while True:
         message: Any = await receive()
         if message["type"] == "http.disconnect":

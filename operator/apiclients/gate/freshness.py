@@ -1,7 +1,7 @@
 """Watch for speed, list for proof (rule 17): how the gate knows that it has missed no suspension.
 
-A watch can lose an event or fall silent without a sign. So every ``interval`` seconds a consistent list asks for what must
-be denied, and only the time since the start of the last such request that succeeded counts as knowledge. Past
+A watch can lose an event or fall silent without a sign. So every ``interval`` seconds a consistent list asks for what
+must be denied, and only the time since the start of the last such request that succeeded counts as knowledge. Past
 ``max_staleness`` nothing is decided any more.
 """
 

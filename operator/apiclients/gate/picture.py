@@ -131,7 +131,7 @@ class Picture:
     def _corrected(self, key: Key) -> ClientView | None:
         """What is known, less what a newer finding denies. Another UID means that the known object is gone (rule 11).
 
-        A finding does not tell which status is desired, only that it is not Available; Suspended says no more than that.
+        A finding does not tell which status is desired, only that it is not Available. Suspended says no more.
         """
         known, finding = self._known.get(key), self._findings.get(key)
         if known is None or isinstance(known.entry, Unreadable):

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from apiclients.gate.forms import MAX_SECRET_BYTES, ClientCredentials
 from apiclients.gate.keystore import KeyStore
 from apiclients.gate.picture import Picture
+from apiclients.gate.signing import LoadedRing
 from apiclients.gate.tally import Tally
 from apiclients.gate.verifier import Fault, InvalidTokenError, VerifiedToken
 from apiclients.lifecycle.access import (
@@ -66,7 +67,7 @@ class Evidence(Protocol):
 
 
 class NotReadyError(Exception):
-    """There are no keys; ask :meth:`Gate.problem` first."""
+    """Nothing can be decided now; the text says why."""
 
 
 class RefusedError(Exception):
@@ -123,6 +124,18 @@ class Gate:
         """Why nothing can be decided now, or None (rules 17, 25 and 26)."""
         return self._evidence.problem() if self.keys.ring else "no signing keys yet"
 
+    @property
+    def _ring(self) -> LoadedRing:
+        if self.keys.ring is None:
+            raise NotReadyError("no signing keys yet")
+        return self.keys.ring
+
+    def require_ready(self) -> None:
+        """Raise NotReadyError if nothing can be decided now."""
+        problem = self.problem()
+        if problem is not None:
+            raise NotReadyError(problem)
+
     def check(self, token: bytes) -> Accepted | Fault | Denial:
         """Whether a token is good now; an accepted one is noted as a use of its client."""
         now = self._wall()
@@ -134,7 +147,7 @@ class Gate:
     def _accept(self, token: bytes, now: float) -> Accepted | Fault | Denial:
         """The token, or why it is refused (rule 1)."""
         if self.keys.verifier is None:
-            raise NotReadyError
+            raise NotReadyError("no signing keys yet")
         try:
             verified = self.keys.verifier.verify(token)
         except InvalidTokenError as error:
@@ -150,10 +163,9 @@ class Gate:
 
         Whether the id is unknown or the secret wrong can be told neither by the answer nor by the work that it takes.
         """
-        if self.keys.ring is None:
-            raise NotReadyError
+        self.require_ready()
         secret = credentials.secret if len(credentials.secret) <= MAX_SECRET_BYTES else b""
-        digests = self.keys.ring.digests(secret)
+        digests = self._ring.digests(secret)
         client, now = self.picture.by_client_id.get(credentials.client_id, _NOBODY), self._wall()
         denial = secret_denial(client, digests, now)
         credential = presented_credential(client, digests)
@@ -169,8 +181,6 @@ class Gate:
 
         ``scope`` is always there: empty says that the token carries none, which no verifier can mistake.
         """
-        if self.keys.ring is None:
-            raise NotReadyError
         now = self._wall()
         issued = issue_time(client, now)
         claims = {
@@ -184,7 +194,7 @@ class Gate:
             "uid": client.uid,
             "scope": "",
         }
-        return Issued(self.keys.ring.sign(claims, now), client.token_seconds)
+        return Issued(self._ring.sign(claims, now), client.token_seconds)
 
     def introspect(self, caller: ClientView, token: bytes) -> dict[str, Any]:
         """What the caller may know of a token (RFC 7662 section 2.2; rule 20)."""

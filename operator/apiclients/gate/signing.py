@@ -1,7 +1,7 @@
 """The key ring made ready for use: signing access tokens and publishing the keys that verify them.
 
-Tokens are JWTs in compact form (RFC 7515, RFC 7519) of type ``at+jwt`` (RFC 9068). Each key writes exactly one header, so
-the header's bytes name the key, the algorithm and the type at once, and a verifier has nothing to interpret.
+Tokens are JWTs in compact form (RFC 7515, RFC 7519) of type ``at+jwt`` (RFC 9068). Each key writes exactly one header,
+so the header's bytes name the key, the algorithm and the type at once, and a verifier has nothing to interpret.
 """
 
 import base64
@@ -54,7 +54,7 @@ class LoadedRing:
 
     ring: KeyRing
     keys: Mapping[str, LoadedKey]
-    #: The JWKS document (RFC 7517 section 5). Keys that are not active yet are in it, so that everyone has them by then.
+    #: The JWKS document (RFC 7517 section 5). Keys that are not active yet are in it: everyone has them by then.
     jwks: bytes
 
     def sign(self, claims: Mapping[str, Any], now: float) -> str:
@@ -96,7 +96,7 @@ def token_header(key: SigningKey) -> bytes:
 def _load_key(key: SigningKey) -> LoadedKey:
     try:
         private = load_pem_private_key(key.private_key.encode(), None)
-    except Exception:  # noqa: BLE001 - whatever is wrong with it; the cause may quote the key
+    except Exception:  # whatever is wrong with it; the cause may quote the key
         raise DamagedKeysError(f"signing key {key.kid} is not an unencrypted PKCS #8 private key") from None
     if key.algorithm is Algorithm.ES256 and isinstance(private, EllipticCurvePrivateKey):
         return _load_es256(key, private)

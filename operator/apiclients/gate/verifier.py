@@ -1,9 +1,9 @@
 """The strict verifier: is this byte string an access token that one of our keys signed?
 
-Only we sign, and we write each token in one way. So nothing is interpreted before the signature is verified: the header is
-looked up as a whole among the few that we write, which leaves no room for ``alg``, ``jwk``, ``crit`` or ``b64`` chosen by
-an attacker, and every part must be encoded as we encode it. RFC 8725 (JWT best current practices) is met by there being no
-choice.
+Only we sign, and we write each token in one way. So nothing is interpreted before the signature is verified: the header
+is looked up as a whole among the few that we write, which leaves no room for ``alg``, ``jwk``, ``crit`` or ``b64``
+chosen by an attacker, and every part must be encoded as we encode it. RFC 8725 (JWT best current practices) is met by
+there being no choice.
 
 Whether the token is accepted *now* is not asked here but of ``lifecycle.access``, on every request: verified signatures
 are cached, decisions never (rule 18).
@@ -62,7 +62,7 @@ class VerifiedToken:
 
 
 class Verifier:
-    """Verifies tokens of one issuer against one set of keys. Another set needs another verifier, with an empty cache."""
+    """Verifies tokens of one issuer against one set of keys. Another set gets another verifier, with an empty cache."""
 
     def __init__(self, issuer: str, keys: Mapping[str, LoadedKey], cache_size: int = CACHE_SIZE) -> None:
         self._issuer = issuer

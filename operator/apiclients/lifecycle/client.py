@@ -79,6 +79,7 @@ def decide(observed: Observed, now: datetime, *, failure: str | None = None) -> 
         found=credentials.found,
         credentials=credentials.known,
         last_id=credentials.last_id,
+        answered_request=credentials.answered_request,
         destroyed=end.final,
         spec_problem=problem is not None,
     )

@@ -40,6 +40,8 @@ class Judgement:
             return Verdict(True, Reason.INVALID_SPEC, self.problem)
         if self.secret.conflict:
             return Verdict(True, Reason.SECRET_CONFLICT, _conflict_message(self.secret))
+        if self.secret.crowded_until is not None:
+            return Verdict(True, Reason.TOO_MANY_SECRETS, _crowded_message(self.secret.crowded_until))
         if self._waits_for_new_revision:
             return Verdict(
                 True, Reason.EXPIRED, f"{_expired(self.secret)}: change spec.secret.revision to get a new one"
@@ -199,6 +201,13 @@ def _expiring_soon(s: SecretSituation) -> Verdict:
 def _expired(s: SecretSituation) -> str:
     when = f" at {format_time(s.current.expires_time)}" if s.current else ""
     return f"The secret expired{when}; issued tokens live on"
+
+
+def _crowded_message(until: datetime) -> str:
+    return (
+        f"As many secrets are valid as status can hold, so the next one is issued at {format_time(until)}: "
+        "wait, or lower spec.secret.overlap"
+    )
 
 
 def _conflict_message(s: SecretSituation) -> str:

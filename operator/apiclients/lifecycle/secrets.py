@@ -100,6 +100,8 @@ class SecretSituation:
     found: Found
     credentials: list[Credential]
     last_id: int
+    #: The latest rotation request that a credential has answered.
+    answered_request: str | None
     #: The retirement is over: nothing of the client's credentials may stay.
     destroyed: bool
     #: The spec cannot be obeyed: what is there stays as it is.
@@ -116,9 +118,11 @@ class SecretSituation:
 
     @property
     def moved(self) -> bool:
-        """Whether ``spec.secret.name`` was changed since the Secret was written."""
+        """Whether ``spec.secret.name`` was changed and the Secret of that name does not hold the current credential."""
         status = self.observed.client.status.secret
-        return self.current is not None and status is not None and status.name != self.observed.client.secret_name
+        if self.current is None or status is None or self.found in (Found.RIGHT, Found.DRIFTED):
+            return False
+        return status.name != self.observed.client.secret_name
 
     @property
     def overlap(self) -> timedelta:
@@ -134,6 +138,13 @@ class SecretSituation:
         return until if self.now < until else None
 
     @property
+    def crowded_until(self) -> datetime | None:
+        """Until when a rotation waits because as many secrets are valid as status can hold; none ends early for it."""
+        if len(self.credentials) < MAX_CREDENTIALS or _due_cause(self) in (None, Cause.MISSING):
+            return None
+        return min(c.expires_time for c in self.credentials if c.state is CredentialState.PREVIOUS)
+
+    @property
     def conflict(self) -> bool:
         """Whether the Secret is somebody else's, or fought over, while the client needs it."""
         needed = self.wish is not DesiredStatus.RETIRED and (self.acting or self.current is None)
@@ -142,16 +153,17 @@ class SecretSituation:
 
 def cause_of_rotation(s: SecretSituation) -> Cause | None:
     """Why a secret is to be issued now, or None (rules 3, 4, 5 and 6). The first cause that applies is told."""
+    return _due_cause(s) if s.crowded_until is None else None
+
+
+def _due_cause(s: SecretSituation) -> Cause | None:
     if s.spec_problem or s.conflict or s.found is Found.UNREAD:
         return None
     if s.current is None:
         return None if s.wish is DesiredStatus.RETIRED else Cause.FIRST
     if not s.acting:
         return None
-    causes = (cause for applies, cause in _CAUSES if applies(s))
-    cause = next(causes, None)
-    full = len(s.credentials) >= MAX_CREDENTIALS
-    return None if full and cause is not Cause.MISSING else cause
+    return next((cause for applies, cause in _CAUSES if applies(s)), None)
 
 
 def unanswered_request(s: SecretSituation) -> str | None:
@@ -159,7 +171,7 @@ def unanswered_request(s: SecretSituation) -> str | None:
     client = s.observed.client
     # Annotations of other tools can be long; a token that status could not hold would be asked for ever.
     token = client.metadata.annotations.get(ROTATE_REQUESTED_ANNOTATION, "")[:253]
-    return token if token and token != client.status.last_handled_rotate_request else None
+    return token if token and token != s.answered_request else None
 
 
 def _gone(s: SecretSituation) -> bool:
@@ -246,8 +258,7 @@ def _repair(s: SecretSituation) -> Step | None:
     secret, known = secret_metadata(s.observed), s.current
     if s.found is not Found.DRIFTED or secret is None or known is None:
         return None
-    handled = s.observed.client.status.last_handled_rotate_request
-    stamp = Stamp(known.id, known.issued_time, known.expires_time, known.revision, known.cause, handled)
+    stamp = Stamp(known.id, known.issued_time, known.expires_time, known.revision, known.cause, s.answered_request)
     return RepairSecret(secret.name, stamp, secret.resource_version)
 
 
@@ -281,7 +292,7 @@ def _new_stamp(s: SecretSituation, cause: Cause) -> Stamp:
         expires_time=issued + client.spec.secret.lifetime,
         revision=client.spec.secret.revision,
         cause=cause,
-        rotate_request=unanswered_request(s) or client.status.last_handled_rotate_request,
+        rotate_request=unanswered_request(s) or s.answered_request,
     )
 
 

@@ -12,8 +12,13 @@ _OVERLAP = timedelta(hours=24)
 
 
 def renew_before(secret: SecretSpec) -> timedelta:
-    """How long before its expiry a secret is expiring soon; unset: the smaller of 14 days and lifetime/3."""
-    return secret.renew_before if secret.renew_before is not None else min(_RENEW_BEFORE, secret.lifetime / 3)
+    """How long before its expiry a secret is expiring soon; unset: the smaller of 14 days and lifetime/3.
+
+    In whole seconds, as all times in status are: a fraction would make a secret of one second old at once.
+    """
+    if secret.renew_before is not None:
+        return secret.renew_before
+    return min(_RENEW_BEFORE, timedelta(seconds=secret.lifetime // timedelta(seconds=3)))
 
 
 def overlap(secret: SecretSpec) -> timedelta:

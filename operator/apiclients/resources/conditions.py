@@ -41,6 +41,7 @@ class Reason(StrEnum):
     SECRET_MISSING = "SecretMissing"
     SECRET_CONFLICT = "SecretConflict"
     SECRET_REMOVED = "SecretRemoved"
+    TOO_MANY_SECRETS = "TooManySecrets"
     INVALID_SPEC = "InvalidSpec"
     CLOCK_SKEW = "ClockSkew"
     WRITE_FAILED = "WriteFailed"
@@ -61,6 +62,7 @@ REASONS: dict[Reason, str] = {
     Reason.SECRET_MISSING: "The Secret is not there and is not issued anew while the client is not available.",
     Reason.SECRET_CONFLICT: "The Secret is not the operator's, or somebody else keeps changing it.",
     Reason.SECRET_REMOVED: "The Secret was removed because the client is retired.",
+    Reason.TOO_MANY_SECRETS: "As many secrets overlap as status can hold; the next one waits for the first to end.",
     Reason.INVALID_SPEC: "The spec asks for something that cannot be obeyed; the message says what to change.",
     Reason.CLOCK_SKEW: "The operator's clock disagrees with the API server's; nothing irreversible is done.",
     Reason.WRITE_FAILED: "A write was refused or failed; the operator tries again.",

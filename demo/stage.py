@@ -1,0 +1,148 @@
+"""What a demonstration or a cluster test needs around a cluster: operator, gates, an API and a gateway as processes.
+
+Operator and gate run with the tokens of their own service accounts under the roles in ``manifests/``, so a right that
+is missing there is found here.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cluster import Cluster
+from cluster.programs import free_port
+from demo.calls import Credentials
+from demo.service import Service
+from examples.nginx import render
+
+ROOT = Path(__file__).resolve().parent.parent
+SYSTEM_NAMESPACE = "apiclients-system"
+
+
+class Stage:
+    """Everything that runs beside the cluster. As a context manager it stops all of it on exit."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        """``folder`` takes logs, kubeconfigs and the files of nginx."""
+        self.cluster = cluster
+        self.folder = folder
+        self.services: list[Service] = []
+        self._gate_ports = [free_port(), free_port()]
+        self._kubeconfigs: dict[str, Path] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def issuer(self) -> str:
+        """The issuer of all tokens: the address of the first gate."""
+        return self.gate_url(0)
+
+    def gate_url(self, number: int) -> str:
+        """Where a gate listens."""
+        return f"http://127.0.0.1:{self._gate_ports[number]}"
+
+    def install(self) -> None:
+        """Apply CRD, roles and flow control, as a user would. Raises KubectlError."""
+        self.cluster.kubectl("apply", "-k", str(ROOT / "manifests" / "control"))
+        self.cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/apiclients.apiclients.dev")
+
+    def account(self, name: str) -> Path:
+        """A kubeconfig of a service account of the project."""
+        if name not in self._kubeconfigs:
+            path = self.folder / f"{name}.kubeconfig"
+            self._kubeconfigs[name] = self.cluster.service_account_kubeconfig(SYSTEM_NAMESPACE, name, path)
+        return self._kubeconfigs[name]
+
+    def operator(
+        self, name: str = "operator", *, kubeconfig: Path | None = None, options: Sequence[str] = ()
+    ) -> Service:
+        """An operator process, not started yet."""
+        port = free_port()
+        command = [
+            *_program("apiclient-operator"),
+            *("--issuer", self.issuer),
+            *("--kubeconfig", str(kubeconfig or self.account("apiclient-operator"))),
+            *("--http-host", "127.0.0.1", "--http-port", str(port)),
+            *("--identity", f"{name}-{port}"),
+            *options,
+        ]
+        return self._add(Service(name, command, self.folder / f"{name}.log", ready_url=_ready(port)))
+
+    def gate(self, number: int, *, kubeconfig: Path | None = None, options: Sequence[str] = ()) -> Service:
+        """A gate process, not started yet."""
+        port = self._gate_ports[number]
+        command = [
+            *_program("apiclient-gate"),
+            *("--issuer", self.issuer),
+            *("--kubeconfig", str(kubeconfig or self.account("apiclient-gate"))),
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--replica-name", f"gate-{number}-{port}"),
+            *options,
+        ]
+        return self._add(Service(f"gate-{number}", command, self.folder / f"gate-{number}.log", ready_url=_ready(port)))
+
+    def gateway(self, gates: Sequence[int] = (0, 1)) -> tuple[str, list[Service]]:
+        """A small API behind a real nginx that asks these gates; returns nginx's URL and both services."""
+        api_port, port, prefix = free_port(), free_port(), self.folder / f"nginx-{free_port()}"
+        prefix.mkdir()
+        config = render.render(
+            gate=f"127.0.0.1:{self._gate_ports[gates[0]]}",
+            upstream=f"127.0.0.1:{api_port}",
+            listen=f"127.0.0.1:{port}",
+            prefix=prefix,
+        )
+        (prefix / "nginx.conf").write_text(config)
+        api_command = [sys.executable, "-m", "demo.orders_api", str(api_port)]
+        api = Service(
+            "orders-api",
+            api_command,
+            self.folder / "orders-api.log",
+            ready_url=f"http://127.0.0.1:{api_port}/healthz",
+            environment={"PYTHONPATH": str(ROOT)},
+        )
+        nginx_command = render.command(render.find_nginx(), prefix)
+        nginx = Service("nginx", nginx_command, self.folder / "nginx.log")
+        return f"http://127.0.0.1:{port}", [self._add(api), self._add(nginx)]
+
+    def credentials(self, namespace: str, secret: str) -> Credentials:
+        """What is in a credentials Secret."""
+        data = self.get("secret", namespace, secret)["data"]
+        values = {key: base64.b64decode(value).decode() for key, value in data.items()}
+        return Credentials(values["client-id"], values["client-secret"], values["token-endpoint"])
+
+    def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        """One object. Raises KubectlError."""
+        answer: dict[str, Any] = json.loads(
+            self.cluster.kubectl("get", kind, name, "-n", namespace, "-o", "json").stdout
+        )
+        return answer
+
+    def stop(self) -> None:
+        """Stop everything that was started, the latest first."""
+        for service in reversed(self.services):
+            with contextlib.suppress(OSError):
+                service.stop()
+
+    def _add(self, service: Service) -> Service:
+        self.services.append(service)
+        return service
+
+
+def _program(name: str) -> list[str]:
+    """The console script beside this interpreter."""
+    return [os.fspath(Path(sys.executable).parent / name)]
+
+
+def _ready(port: int) -> str:
+    return f"http://127.0.0.1:{port}/readyz"

@@ -1,0 +1,208 @@
+"""The program ``apiclient-gate``: one process that watches, proves and answers."""
+
+import asyncio
+import logging
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import uvloop
+
+from apiclients.gate.app import GateApp
+from apiclients.gate.endpoints import Endpoints
+from apiclients.gate.freshness import Freshness, Proof, find_denied
+from apiclients.gate.keystore import KeyStore
+from apiclients.gate.logs import configure_logs, where
+from apiclients.gate.metrics import Metrics, Reading
+from apiclients.gate.picture import Entry, Picture
+from apiclients.gate.server import Certificate, GateServer, make_server
+from apiclients.gate.service import Gate
+from apiclients.gate.settings import Settings, parse_settings
+from apiclients.gate.signing import LoadedRing
+from apiclients.gate.tally import Tally
+from apiclients.kube.cache import Reflector
+from apiclients.kube.client import SECRETS, KubeClient, custom_resource
+from apiclients.kube.errors import KubeError
+from apiclients.kube.leases import HeartbeatLease
+from apiclients.resources.fields import format_time
+from apiclients.resources.names import GROUP, VERSION
+
+logger = logging.getLogger(__name__)
+
+APICLIENTS = custom_resource(GROUP, VERSION, "apiclients", "ApiClient")
+
+LEASE_LABELS = {"app.kubernetes.io/name": "apiclient-gate", "app.kubernetes.io/component": "gate"}
+VERSION_ANNOTATION = f"{GROUP}/version"
+APPLIED_ANNOTATION = f"{GROUP}/applied-resource-version"
+PROOF_ANNOTATION = f"{GROUP}/last-proof-time"
+READY_ANNOTATION = f"{GROUP}/ready"
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT; exits with 1 if a part of the program failed."""
+    settings = parse_settings(sys.argv[1:], os.environ)
+    configure_logs(settings.log_format, settings.log_level)
+    sys.exit(uvloop.run(run(settings)))
+
+
+async def run(settings: Settings) -> int:
+    """Run one gate; returns the exit status."""
+    try:
+        certificate = (
+            Certificate(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
+        )
+        agent = f"apiclient-gate/{program_version()}"
+        client = await KubeClient.connect(kubeconfig=settings.kubeconfig, context=settings.context, user_agent=agent)
+    except (OSError, ssl.SSLError, KubeError) as error:
+        logger.error("cannot start: %s", error)  # noqa: TRY400 - the sentence says it all
+        return 1
+    async with client:
+        return await Process(settings, client, certificate).run()
+
+
+def program_version() -> str:
+    """The version of the distribution."""
+    try:
+        return version("apiclient-operator")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class Process:
+    """All parts of one gate, wired."""
+
+    def __init__(self, settings: Settings, client: KubeClient, certificate: Certificate | None) -> None:
+        self._settings = settings
+        self._client = client
+        self._certificate = certificate
+        self._tally = Tally()
+        self._keys = KeyStore(settings.issuer)
+        self._picture = Picture(on_effect=self._took_effect, on_gone=lambda view: self._tally.forget(view.uid))
+        self._metrics = Metrics(self._tally, self._picture.by_uid, self._read)
+        relist = settings.bounds.relist_interval
+        self._clients: Reflector[Entry] = Reflector(
+            client,
+            APICLIENTS,
+            self._picture.read,
+            on_change=self._picture.apply,
+            on_bad=self._picture.read_bad,
+            relist_interval=relist,
+        )
+        self._ring: Reflector[LoadedRing] = Reflector(
+            client,
+            SECRETS,
+            self._keys.read,
+            namespace=settings.keys_namespace,
+            field_selector=f"metadata.name={settings.keys_secret}",
+            on_change=self._keys.apply,
+            on_bad=self._keys.note_damage,
+            relist_interval=relist,
+        )
+        self._freshness = Freshness(self._find, self._picture, self._clients, client.clock.trusted, settings.bounds)
+        self._gate = Gate(settings.issuer, self._picture, self._keys, self._freshness, self._tally)
+        apps = Endpoints(self._gate, self._metrics.render).apps()
+        context = certificate.context if certificate else None
+        self._server = make_server(GateApp(self._gate, apps), settings.host, settings.port, context)
+
+    async def run(self) -> int:
+        """Run all parts until a signal; 1 if one of them ended by itself."""
+        _on_signals(self._server)
+        parts = {
+            self._clients.run(): "the watch of ApiClients",
+            self._ring.run(): "the watch of the keys Secret",
+            self._prove(): "the freshness proof",
+            self._lease().run(): "the Lease",
+        }
+        if self._certificate:
+            parts[self._certificate.keep_reloading()] = "the certificate"
+        return await serve_with(self._server, parts)
+
+    async def _prove(self) -> None:
+        await self._clients.synced.wait()  # what a proof finds has to meet a picture
+        await self._freshness.run()
+
+    async def _find(self) -> Proof:
+        return await find_denied(self._client, APICLIENTS)
+
+    def _took_effect(self, seconds: float) -> None:
+        self._metrics.took_effect(seconds)
+
+    def _lease(self) -> HeartbeatLease:
+        settings = self._settings
+        return HeartbeatLease(
+            self._client,
+            settings.lease_namespace,
+            settings.replica_name,
+            LEASE_LABELS,
+            self._annotations,
+            settings.lease_interval,
+        )
+
+    def _annotations(self) -> Mapping[str, str]:
+        """How far this replica's picture is, for whoever reads its Lease."""
+        proved = self._freshness.last_proof_time
+        return {
+            VERSION_ANNOTATION: program_version(),
+            APPLIED_ANNOTATION: str(self._clients.resource_version),
+            PROOF_ANNOTATION: format_time(datetime.fromtimestamp(proved, UTC)) if proved else "never",
+            READY_ANNOTATION: "false" if self._gate.problem() else "true",
+        }
+
+    def _read(self) -> Reading:
+        cache = self._keys.verifier.cache if self._keys.verifier else None
+        freshness = self._freshness
+        return Reading(
+            version=program_version(),
+            ready=self._gate.problem() is None,
+            staleness=freshness.staleness,
+            clock_offset=self._client.clock.offset_seconds,
+            proofs=freshness.proofs,
+            failed_proofs=freshness.failures,
+            lost_events=freshness.lost_events + self._clients.lost_events + self._ring.lost_events,
+            resource_version=self._clients.resource_version,
+            clients=len(self._picture.by_uid),
+            unreadable=self._picture.unreadable,
+            keys_damaged=self._keys.problem is not None,
+            cache_entries=len(cache) if cache else 0,
+            cache_hits=cache.hits if cache else 0,
+            cache_misses=cache.misses if cache else 0,
+        )
+
+
+async def serve_with(server: GateServer, parts: Mapping[Coroutine[Any, Any, None], str]) -> int:
+    """Serve while all parts run. A part that ends takes the process with it: a gate that is half alive would lie."""
+    serving = asyncio.create_task(server.serve(), name="the HTTP server")
+    tasks = [asyncio.create_task(part, name=name) for part, name in parts.items()]
+    await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    asked = serving.done() and not serving.cancelled() and serving.exception() is None and server.should_exit
+    failed = [task for task in (serving, *tasks) if task.done()] if not asked else []
+    for task in failed:
+        _report(task)
+    server.should_exit = True
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(serving, *tasks, return_exceptions=True)
+    logger.info("ended")
+    return 1 if failed else 0
+
+
+def _report(task: "asyncio.Task[None]") -> None:
+    error = None if task.cancelled() else task.exception()
+    logger.critical("%s ended by itself: %s", task.get_name(), where(error) if error else "no error")
+
+
+def _on_signals(server: GateServer) -> None:
+    def end() -> None:
+        logger.info("asked to end")
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, end)

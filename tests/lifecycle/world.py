@@ -1,0 +1,390 @@
+"""A small world for decisions: one ApiClient, the Secrets beside it, a key ring and a clock, all in memory.
+
+``decide`` runs against it as the operator runs it against an API server: observe, decide, do one step, again, and write
+the status last. Secrets hold real bytes, and digests and MACs are real.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apiclients.lifecycle.access import (
+    ClientView,
+    Denial,
+    TokenClaims,
+    client_view,
+    issue_time,
+    secret_denial,
+    token_denial,
+)
+from apiclients.lifecycle.client import Decision, decide
+from apiclients.lifecycle.digests import Stamp, digest, same_digest, stamp_mac
+from apiclients.lifecycle.history import Announcement, announcements
+from apiclients.lifecycle.manifest import new_secret_object, public_data, secret_object
+from apiclients.lifecycle.observation import (
+    Issuer,
+    Observed,
+    Owner,
+    SecretAbsent,
+    SecretMetadata,
+    SecretRead,
+    SecretSeen,
+    SecretUnseen,
+)
+from apiclients.lifecycle.steps import CreateSecret, DeleteSecret, ReadSecret, RepairSecret, ReplaceSecret, Step
+from apiclients.resources.apiclient import ApiClientStatus
+from apiclients.resources.conditions import Condition
+from apiclients.resources.fields import format_time
+from apiclients.resources.keys import Pepper
+from apiclients.resources.names import (
+    CLIENT_SECRET_KEY,
+    CREDENTIAL_ANNOTATION,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+    ROTATE_REQUESTED_ANNOTATION,
+)
+from apiclients.resources.objects import ApiClient
+
+START = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
+ISSUER = Issuer("https://tokens.example.com")
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+#: More steps than any honest path has.
+MOST_STEPS = 8
+
+
+def pepper(number: int) -> Pepper:
+    """A pepper that is told apart from others by its number."""
+    key = base64.urlsafe_b64encode(bytes([number]) * 32).decode().rstrip("=")
+    return Pepper(id=f"p{number}", key=key, created_time=START)
+
+
+class Crash(Exception):  # noqa: N818 - it is no error
+    """The operator stops here."""
+
+
+@dataclass
+class World:
+    """Everything that the API server holds, and the operator's clock and keys."""
+
+    spec: dict[str, Any] = field(default_factory=lambda: {"desiredStatus": "Available"})
+    status: dict[str, Any] = field(default_factory=lambda: {"observedGeneration": -1})
+    name: str = "billing"
+    uid: str = "11111111-aaaa"
+    generation: int = 1
+    annotations: dict[str, str] = field(default_factory=dict)
+    deletion_time: str | None = None
+    secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    peppers: list[Pepper] = field(default_factory=lambda: [pepper(1)])
+    now: datetime = START
+    clock_trusted: bool = True
+    #: Whether the operator's cache shows its own Secrets; a late cache shows none.
+    cache_late: bool = False
+    changed_by: str | None = "flux"
+    #: When the last reconcile asked to be called again.
+    due: datetime | None = None
+    #: Every step that was done, and every secret that was ever made, in order.
+    steps: list[Step] = field(default_factory=list)
+    issued: list[bytes] = field(default_factory=list)
+    events: list[Announcement] = field(default_factory=list)
+    _version: int = 100
+
+    # What a person, Git or time does.
+
+    def edit(self, **parts: Any) -> World:
+        """Edit spec; keys with two underscores reach below: ``secret__revision=2``. None removes a field."""
+        before = copy.deepcopy(self.spec)
+        for path, value in parts.items():
+            *parents, leaf = path.split("__")
+            node = self.spec
+            for parent in parents:
+                node = node.setdefault(parent, {})
+            if value is None:
+                node.pop(leaf, None)
+            else:
+                node[leaf] = value
+        self.generation += self.spec != before
+        return self
+
+    def desire(self, status: str) -> World:
+        return self.edit(desiredStatus=status)
+
+    def request_rotation(self, token: str) -> World:
+        self.annotations[ROTATE_REQUESTED_ANNOTATION] = token
+        return self
+
+    def delete(self) -> World:
+        self.deletion_time = format_time(self.now)
+        return self
+
+    def recreate(self, uid: str) -> World:
+        """Delete the client and create one of the same name; its Secret is not collected yet."""
+        self.uid, self.status, self.deletion_time, self.generation = uid, {"observedGeneration": -1}, None, 1
+        return self
+
+    def wipe_status(self) -> World:
+        self.status = {"observedGeneration": -1}
+        return self
+
+    def wait(self, *spans: timedelta) -> World:
+        self.now += sum(spans, timedelta())
+        return self
+
+    def edit_secret(self, value: bytes | None = None, *, name: str = "billing-credentials", **top: Any) -> World:
+        """Somebody puts other bytes into the Secret, or other fields at its top."""
+        secret = self.secrets[name]
+        if value is not None:
+            secret["data"][CLIENT_SECRET_KEY] = base64.b64encode(value).decode()
+        secret.update(top)
+        self._store(secret)
+        return self
+
+    def put_foreign(self, name: str = "billing-credentials", owner: dict[str, Any] | None = None) -> World:
+        """Somebody else's Secret takes the name."""
+        meta: dict[str, Any] = {"name": name, "namespace": "team-a", "labels": {}, "annotations": {}}
+        if owner is not None:
+            meta |= {"ownerReferences": [owner | {"controller": True}], "labels": {MANAGED_BY_LABEL: MANAGED_BY}}
+        data = {CLIENT_SECRET_KEY: base64.b64encode(b"theirs").decode()}
+        self.secrets.pop(name, None)
+        self._store({"type": "Opaque", "metadata": meta, "data": data})
+        return self
+
+    # What the operator does.
+
+    def client(self) -> ApiClient:
+        """The client as the API server hands it out."""
+        metadata = {
+            "namespace": "team-a",
+            "name": self.name,
+            "uid": self.uid,
+            "generation": self.generation,
+            "annotations": self.annotations,
+            "deletionTimestamp": self.deletion_time,
+        }
+        return ApiClient.from_object(
+            {"metadata": metadata, "spec": self.spec, "status": self.status}, changed_by=self.changed_by
+        )
+
+    def observe(self) -> Observed:
+        """What the cache of metadata shows."""
+        client = self.client()
+        mine = {} if self.cache_late else {n: s for n, s in self.secrets.items() if _labelled(s)}
+        seen = _metadata(mine[client.secret_name]) if client.secret_name in mine else SecretUnseen()
+        others = (_metadata(s) for n, s in sorted(mine.items()) if n != client.secret_name)
+        return Observed(
+            client=client,
+            secret=seen,
+            issuer=ISSUER,
+            peppers=tuple(p.id for p in self.peppers),
+            other_secrets=tuple(o for o in others if o.owner is not None and o.owner.uid == self.uid),
+            clock_trusted=self.clock_trusted,
+        )
+
+    def settle(
+        self, *, actions: int | None = None, refuse: Callable[[Step], bool] = lambda step: False
+    ) -> ApiClientStatus:
+        """Reconcile once. ``actions`` is after how many steps or writes to crash; ``refuse`` makes steps fail."""
+        budget = _Budget(actions)
+        observed = self.observe()
+        for _ in range(MOST_STEPS):
+            decision = decide(observed, self.now)
+            self.due = decision.due
+            if decision.step is None:
+                return self._write(decision.status, budget)
+            if refuse(decision.step):
+                failed = decide(observed, self.now, failure="Cannot write the Secret: 403 Forbidden")
+                return self._write(failed.status, budget)
+            budget.spend()
+            observed = self._do(decision.step, observed)
+        raise AssertionError(f"not settled after {MOST_STEPS} steps: {self.steps[-MOST_STEPS:]}")
+
+    def crash(self, actions: int) -> bool:
+        """Reconcile and stop after that many actions; whether it got that far."""
+        try:
+            self.settle(actions=actions)
+        except Crash:
+            return True
+        return False
+
+    def decide(self) -> Decision:
+        return decide(self.observe(), self.now)
+
+    def _write(self, status: ApiClientStatus, budget: _Budget) -> ApiClientStatus:
+        if status != self.typed_status:
+            budget.spend()
+            self.events += announcements(self.typed_status, status)
+            self.status = status.to_object()
+        return status
+
+    def _do(self, step: Step, observed: Observed) -> Observed:
+        self.steps.append(step)
+        match step:
+            case ReadSecret():
+                seen = self._read(step.name)
+            case CreateSecret():
+                seen = self._create(step)
+            case ReplaceSecret():
+                seen = self._apply(step.name, step.stamp, self._new_bytes(), step.resource_version)
+            case RepairSecret():
+                seen = self._apply(step.name, step.stamp, self.secret_bytes(step.name), step.resource_version)
+            case DeleteSecret():
+                meta = self.secrets.get(step.name, {}).get("metadata", {})
+                if (meta.get("uid"), meta.get("resourceVersion")) == (step.uid, step.resource_version):
+                    del self.secrets[step.name]
+                if step.name != observed.client.secret_name:
+                    left = tuple(other for other in observed.other_secrets if other.name != step.name)
+                    return replace(observed, other_secrets=left)
+                seen = self._read(step.name)
+        return replace(observed, secret=seen)
+
+    def _create(self, step: CreateSecret) -> SecretSeen:
+        if step.name not in self.secrets:
+            new = self._new_bytes()
+            self._store(new_secret_object(self.client(), ISSUER, step.name, step.stamp, new, self.peppers[-1]))
+        return self._read(step.name)
+
+    def _apply(self, name: str, stamp: Stamp, value: bytes, version: str) -> SecretSeen:
+        live = self.secrets.get(name)
+        if live is not None and live["metadata"]["resourceVersion"] == version:
+            body = secret_object(self.client(), ISSUER, name, stamp, value, self.peppers[-1])
+            body["metadata"]["uid"] = live["metadata"]["uid"]
+            self._store(body)
+        return self._read(name)
+
+    def _read(self, name: str) -> SecretSeen:
+        secret = self.secrets.get(name)
+        if secret is None:
+            return SecretAbsent()
+        client, value = self.client(), _bytes(secret, CLIENT_SECRET_KEY)
+        public = public_data(client, ISSUER).items()
+        return SecretRead(
+            metadata=_metadata(secret),
+            type=secret.get("type", ""),
+            immutable=bool(secret.get("immutable")),
+            digests={p.id: digest(p, value) for p in self.peppers} if value else {},
+            stamp=self._stamp(secret, value) if value else None,
+            public_data_right=all(_bytes(secret, key) == text.encode() for key, text in public),
+        )
+
+    def _stamp(self, secret: dict[str, Any], value: bytes) -> Stamp | None:
+        try:
+            stamp, mac = Stamp.from_json(secret["metadata"]["annotations"].get(CREDENTIAL_ANNOTATION, ""))
+        except ValueError:
+            return None
+        genuine = any(same_digest(stamp_mac(p, stamp, self.uid, value), mac) for p in self.peppers)
+        return stamp if genuine else None
+
+    def _new_bytes(self) -> bytes:
+        self.issued.append(f"secret-{len(self.issued) + 1}".encode())
+        return self.issued[-1]
+
+    def _store(self, secret: dict[str, Any]) -> None:
+        self._version += 1
+        meta = secret["metadata"]
+        meta.setdefault("uid", f"secret-uid-{self._version}")
+        meta["resourceVersion"] = str(self._version)
+        self.secrets[meta["name"]] = secret
+
+    # What can be seen.
+
+    @property
+    def typed_status(self) -> ApiClientStatus:
+        return ApiClientStatus.model_validate(self.status)
+
+    @property
+    def observed(self) -> str | None:
+        return self.status.get("observedStatus")
+
+    @property
+    def not_before(self) -> datetime | None:
+        tokens = self.typed_status.tokens
+        return tokens.not_before if tokens else None
+
+    @property
+    def credential_ids(self) -> list[int]:
+        return [c.id for c in self.typed_status.credentials]
+
+    def condition(self, kind: str) -> Condition | None:
+        return next((c for c in self.typed_status.conditions if c.type == kind), None)
+
+    def told(self, kind: str) -> str:
+        """A condition as ``True/Available``; ``-`` when it is absent."""
+        found = self.condition(kind)
+        return f"{found.status}/{found.reason}" if found else "-"
+
+    def secret_bytes(self, name: str = "billing-credentials") -> bytes:
+        return _bytes(self.secrets[name], CLIENT_SECRET_KEY)
+
+    # What the gate does with it.
+
+    def view(self) -> ClientView:
+        return client_view(self.client())
+
+    def log_in(self, secret: bytes | None = None) -> TokenClaims | Denial:
+        """A token for a secret (by default the one in the Secret), or why not."""
+        presented = self.secret_bytes() if secret is None else secret
+        client, digests = self.view(), {p.id: digest(p, presented) for p in self.peppers}
+        denial = secret_denial(client, digests, self.now.timestamp())
+        if denial is not None:
+            return denial
+        issued_at = issue_time(client, self.now.timestamp())
+        return TokenClaims(self.uid, issued_at, issued_at + client.token_seconds)
+
+    def token(self, secret: bytes | None = None) -> TokenClaims:
+        """A token; fails the test when none is issued."""
+        claims = self.log_in(secret)
+        assert isinstance(claims, TokenClaims), f"no token: {claims}"
+        return claims
+
+    def refusal(self, token: TokenClaims) -> Denial | None:
+        """Why a token is refused now, or None."""
+        return token_denial(self.view(), token, self.now.timestamp())
+
+
+class _Budget:
+    """Counts actions and crashes when they are used up."""
+
+    def __init__(self, actions: int | None) -> None:
+        self._left = actions
+
+    def spend(self) -> None:
+        if self._left == 0:
+            raise Crash
+        if self._left is not None:
+            self._left -= 1
+
+
+def _labelled(secret: dict[str, Any]) -> bool:
+    return bool(secret["metadata"]["labels"].get(MANAGED_BY_LABEL) == MANAGED_BY)
+
+
+def _bytes(secret: dict[str, Any], key: str) -> bytes:
+    return base64.b64decode(secret["data"].get(key, ""))
+
+
+def _metadata(secret: dict[str, Any]) -> SecretMetadata:
+    meta = secret["metadata"]
+    owner = next((ref for ref in meta.get("ownerReferences", []) if ref.get("controller")), None)
+    return SecretMetadata(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        owner=Owner(owner["kind"], owner["name"], owner["uid"]) if owner else None,
+        labels=meta["labels"],
+        annotations=meta["annotations"],
+    )
+
+
+def available(**parts: Any) -> World:
+    """A client that has settled as Available, ten minutes old."""
+    world = World().edit(**parts)
+    world.generation = 1
+    world.settle()
+    assert world.observed == "Available"
+    return world.wait(timedelta(minutes=10))

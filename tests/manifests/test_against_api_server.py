@@ -1,0 +1,235 @@
+"""What a real API server makes of manifests and examples."""
+
+import json
+import ssl
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cluster import LocalCluster
+from tests.manifests.rendered import MANIFESTS, ROOT, named, of_kind, render
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+SYSTEM = "apiclients-system"
+RBAC_KINDS = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+
+
+def can(cluster: LocalCluster, user: str, verb: str, resource: str, namespace: str | None) -> bool:
+    """Whether a user, or a service account of ours, may do that; without a namespace: in all.
+
+    A resource is one as kubectl knows it, with ``/name`` for a single object, with ``:sub`` for a subresource.
+    """
+    if user.startswith("apiclient-"):
+        user = f"system:serviceaccount:{SYSTEM}:{user}"
+    resource, _, subresource = resource.partition(":")
+    where = f"--namespace={namespace}" if namespace else "--all-namespaces"
+    done = cluster.kubectl(
+        "auth", "can-i", verb, resource, where, f"--as={user}", f"--subresource={subresource}", check=False
+    )
+    assert done.stdout.strip() in {"yes", "no"}, done.stderr
+    return done.stdout.strip() == "yes"
+
+
+def test_applying_twice_changes_nothing(installed: LocalCluster) -> None:
+    folder = str(MANIFESTS / "control")
+
+    def generations() -> str:
+        # Not resourceVersion: controllers write to the status of some.
+        path = "{range .items[*]}{.kind}/{.metadata.name} {.metadata.generation} {.rules}{.roleRef}{.spec}\n{end}"
+        return installed.kubectl("get", "-k", folder, f"--output=jsonpath={path}").stdout
+
+    before = generations()
+    installed.kubectl("apply", "-k", folder)
+    assert generations() == before
+    assert "CustomResourceDefinition/apiclients.apiclients.dev 1 " in before
+
+
+@pytest.mark.parametrize("folder", ["base", "overlays/example", "overlays/namespaced-secrets"])
+def test_deployments_are_accepted_without_warning(installed: LocalCluster, folder: str) -> None:
+    done = installed.kubectl("apply", "--dry-run=server", "--validate=strict", "-k", str(MANIFESTS / folder))
+    assert done.stderr == ""
+    assert "deployment.apps/apiclient-gate created (server dry run)" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["apiclient-operator", "apiclient-gate"])
+def test_pods_pass_the_restricted_profile(installed: LocalCluster, name: str) -> None:
+    def create(spec: dict[str, Any]) -> str:
+        meta = {"name": "probe", "namespace": SYSTEM}
+        pod = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+        done = installed.kubectl("create", "--dry-run=server", "-f", "-", input=pod, check=False)
+        return done.stdout + done.stderr
+
+    spec = named(render(MANIFESTS / "base"), "Deployment", name)["spec"]["template"]["spec"]
+    assert "pod/probe created" in create(spec)
+    assert 'violates PodSecurity "restricted' in create({**spec, "hostNetwork": True})
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_examples_are_valid(installed: LocalCluster, file: Path) -> None:
+    done = installed.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", str(file))
+    assert done.stderr == ""
+    text = file.read_text()
+    (example,) = yaml.safe_load_all(text)
+    assert example["metadata"]["namespace"] == "team-a"
+    assert len([line for line in text.splitlines() if line.startswith("# ")]) == 3, "three lines say what happens"
+
+
+def test_examples_can_be_applied_together(installed: LocalCluster) -> None:
+    done = installed.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", str(ROOT / "examples"))
+    assert len(done.stdout.splitlines()) == len(EXAMPLES) >= 6
+    secrets = [
+        name for file in EXAMPLES if (name := yaml.safe_load(file.read_text())["spec"].get("secret", {}).get("name"))
+    ]
+    assert len(secrets) == len(set(secrets))
+
+
+def test_a_misspelled_example_would_be_refused(installed: LocalCluster) -> None:
+    text = (ROOT / "examples/available.yaml").read_text() + "  desiredStatsu: Available\n"
+    done = installed.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", input=text, check=False)
+    assert done.returncode == 1
+    assert "desiredStatsu" in done.stderr
+
+
+OPERATOR_MAY = [
+    *[(verb, "apiclients.apiclients.dev", None) for verb in ("get", "list", "watch")],
+    ("update", "apiclients.apiclients.dev:status", None),
+    *[(verb, "secrets", None) for verb in ("get", "list", "watch", "create", "patch", "delete")],
+    *[(verb, "events.events.k8s.io", None) for verb in ("create", "patch")],
+    *[(verb, "leases/apiclient-operator", SYSTEM) for verb in ("get", "update")],
+    ("create", "leases", SYSTEM),
+    *[(verb, "secrets/apiclient-keys", SYSTEM) for verb in ("get", "patch")],
+]
+OPERATOR_MAY_NOT = [
+    *[(verb, "apiclients.apiclients.dev", None) for verb in ("create", "update", "patch", "delete")],
+    ("patch", "apiclients.apiclients.dev:status", None),
+    ("deletecollection", "secrets", None),
+    ("update", "leases/another", SYSTEM),
+    ("create", "leases", "team-a"),
+    ("get", "configmaps", SYSTEM),
+    ("list", "namespaces", None),
+    ("create", "pods", SYSTEM),
+]
+GATE_MAY = [
+    *[(verb, "apiclients.apiclients.dev", None) for verb in ("get", "list", "watch")],
+    *[(verb, "secrets/apiclient-keys", SYSTEM) for verb in ("get", "list", "watch")],
+    *[(verb, "leases", SYSTEM) for verb in ("create", "patch", "delete")],
+]
+GATE_MAY_NOT = [
+    *[(verb, "apiclients.apiclients.dev", None) for verb in ("create", "update", "patch", "delete")],
+    ("update", "apiclients.apiclients.dev:status", None),
+    *[(verb, "secrets/apiclient-keys", SYSTEM) for verb in ("update", "patch", "delete")],
+    *[
+        (verb, "secrets", namespace)
+        for verb in ("get", "list", "watch", "create")
+        for namespace in (SYSTEM, "team-a", None)
+    ],
+    ("patch", "leases", "team-a"),
+    ("create", "events.events.k8s.io", None),
+]
+
+
+@pytest.mark.parametrize(
+    ("account", "may", "may_not"),
+    [("apiclient-operator", OPERATOR_MAY, OPERATOR_MAY_NOT), ("apiclient-gate", GATE_MAY, GATE_MAY_NOT)],
+)
+def test_rights_of_the_programs(
+    installed: LocalCluster,
+    account: str,
+    may: list[tuple[str, str, str | None]],
+    may_not: list[tuple[str, str, str | None]],
+) -> None:
+    assert [right for right in may if not can(installed, account, *right)] == []
+    assert [right for right in may_not if can(installed, account, *right)] == []
+
+
+@pytest.mark.rule(19)
+def test_gate_lists_and_watches_one_secret_by_name(installed: LocalCluster, gate_kubeconfig: Path) -> None:
+    for name in ("apiclient-keys", "another"):
+        installed.kubectl("create", "secret", "generic", name, f"--namespace={SYSTEM}", "--from-literal=a=b")
+
+    def get(*arguments: str) -> str:
+        done = installed.kubectl("get", "secrets", *arguments, "--output=name", kubeconfig=gate_kubeconfig, check=False)
+        return done.stdout.strip() or done.stderr
+
+    def selector(name: str) -> str:
+        return f"--field-selector=metadata.name={name}"
+
+    assert get(selector("apiclient-keys"), f"--namespace={SYSTEM}") == "secret/apiclient-keys"
+    watched = get(selector("apiclient-keys"), f"--namespace={SYSTEM}", "--watch", "--request-timeout=2s")
+    assert watched.splitlines()[0] == "secret/apiclient-keys"
+    assert "Forbidden" in get(f"--namespace={SYSTEM}")
+    assert "Forbidden" in get(selector("another"), f"--namespace={SYSTEM}")
+    assert "Forbidden" in get(selector("apiclient-keys"), "--namespace=team-a")
+    assert "Forbidden" in get(selector("apiclient-keys"), "--all-namespaces")
+
+
+def test_secrets_by_namespace(installed: LocalCluster) -> None:
+    rights = of_kind(render(MANIFESTS / "overlays/namespaced-secrets"), *RBAC_KINDS)
+    installed.kubectl("delete", "clusterrolebinding", "apiclient-operator-secrets")
+    installed.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(rights))
+    try:
+        for verb in ("get", "list", "watch", "create", "patch", "delete"):
+            assert can(installed, "apiclient-operator", verb, "secrets", "team-a")
+            assert not can(installed, "apiclient-operator", verb, "secrets", "default")
+            assert not can(installed, "apiclient-operator", verb, "secrets", None)
+        assert can(installed, "apiclient-operator", "watch", "secrets/apiclient-keys", SYSTEM)
+        assert not can(installed, "apiclient-operator", "list", "secrets", SYSTEM)
+    finally:
+        installed.kubectl("delete", "rolebinding", "apiclient-operator-secrets", "--namespace=team-a")
+        installed.kubectl("apply", "-k", str(MANIFESTS / "control"))
+
+
+@pytest.mark.parametrize(
+    ("role", "verbs"), [("view", ["get", "list", "watch"]), ("edit", ["create", "patch", "delete"])]
+)
+def test_rights_of_people_come_with_the_common_roles(installed: LocalCluster, role: str, verbs: list[str]) -> None:
+    user = f"{role}er"
+    installed.kubectl("create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}", "--namespace=team-a")
+    # A controller aggregates the roles a moment after they are made.
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not can(installed, user, verbs[0], "apiclients.apiclients.dev", "team-a"):
+        time.sleep(0.1)
+    for verb in verbs:
+        assert can(installed, user, verb, "apiclients.apiclients.dev", "team-a")
+        assert not can(installed, user, verb, "apiclients.apiclients.dev", "default")
+    assert can(installed, user, "create", "apiclients.apiclients.dev", "team-a") == (role == "edit")
+    assert not can(installed, user, "update", "apiclients.apiclients.dev:status", "team-a")
+
+
+@pytest.mark.parametrize(
+    ("account", "path", "schema"),
+    [
+        ("apiclient-gate", "/apis/apiclients.dev/v1alpha1/apiclients", "apiclient-gate"),
+        ("apiclient-operator", "/apis/apiclients.dev/v1alpha1/apiclients", "apiclient-operator"),
+        (
+            "apiclient-operator",
+            f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/apiclient-operator",
+            "apiclient-operator-election",
+        ),
+    ],
+)
+def test_requests_have_their_own_priority(installed: LocalCluster, account: str, path: str, schema: str) -> None:
+    installed.kubectl("wait", "--for=condition=Dangling=False", f"flowschema/{schema}", "--timeout=30s")
+    token = installed.kubectl("create", "token", account, f"--namespace={SYSTEM}").stdout.strip()
+    request = urllib.request.Request(installed.server + path, headers={"Authorization": f"Bearer {token}"})
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}),
+        urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(installed.ca_file))),
+        NoErrors(),
+    )
+    with opener.open(request, timeout=10) as response:
+        uid = response.headers["X-Kubernetes-PF-FlowSchema-UID"]
+    assert installed.kubectl("get", "flowschema", schema, "--output=jsonpath={.metadata.uid}").stdout == uid
+
+
+class NoErrors(urllib.request.HTTPErrorProcessor):
+    """Any status will do: a Lease that is not there has a priority, too."""
+
+    def http_response(self, request: Any, response: Any) -> Any:
+        return response
+
+    https_response = http_response

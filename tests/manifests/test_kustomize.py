@@ -1,0 +1,168 @@
+"""What the manifests say, without a cluster."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.manifests.rendered import MANIFESTS, ROOT, Object, named, of_kind, render, rules_of
+
+FOLDERS = sorted(path.parent for path in MANIFESTS.rglob("kustomization.yaml"))
+WITH_PROGRAMS = [folder for folder in FOLDERS if folder.name != "control"]
+PROGRAMS = {"apiclient-operator": 8081, "apiclient-gate": 8080}
+NAMESPACE = "apiclients-system"
+CLUSTER_SCOPED = {
+    "Namespace",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "FlowSchema",
+    "PriorityLevelConfiguration",
+}
+
+
+@pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
+def objects(request: pytest.FixtureRequest) -> list[Object]:
+    """The objects of each kustomization in turn."""
+    folder: Path = request.param
+    return render(folder)
+
+
+@pytest.fixture(scope="module", params=WITH_PROGRAMS, ids=lambda folder: folder.name)
+def installation(request: pytest.FixtureRequest) -> list[Object]:
+    """The objects of each kustomization that has the programs."""
+    folder: Path = request.param
+    return render(folder)
+
+
+def test_all_overlays_are_there() -> None:
+    assert {folder.name for folder in FOLDERS} == {"control", "base", "example", "namespaced-secrets"}
+
+
+def test_objects_are_in_their_namespace(objects: list[Object]) -> None:
+    for obj in objects:
+        namespace = obj["metadata"].get("namespace")
+        if obj["kind"] in CLUSTER_SCOPED:
+            assert namespace is None
+        else:
+            assert namespace == NAMESPACE or (obj["kind"], namespace) == ("RoleBinding", "team-a")
+        assert obj["metadata"]["labels"]["app.kubernetes.io/part-of"] == "apiclients"
+        # The operator takes what bears this label for its own.
+        assert "app.kubernetes.io/managed-by" not in obj["metadata"]["labels"]
+
+
+def test_control_is_all_but_the_programs() -> None:
+    control, base = render(MANIFESTS / "control"), render(MANIFESTS / "base")
+    assert all(obj in base for obj in control)
+    rest = {obj["kind"] for obj in base if obj not in control}
+    assert rest == {"ConfigMap", "Deployment", "Service", "PodDisruptionBudget"}
+
+
+def test_every_generated_crd_is_included() -> None:
+    files = {path.name for path in (ROOT / "crds").glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(yaml.safe_load((ROOT / "crds/kustomization.yaml").read_text())["resources"]) == files
+    wanted = {yaml.safe_load((ROOT / "crds" / name).read_text())["metadata"]["name"] for name in files}
+    assert {
+        crd["metadata"]["name"] for crd in of_kind(render(MANIFESTS / "control"), "CustomResourceDefinition")
+    } == wanted
+
+
+def test_no_wildcard_rights(objects: list[Object]) -> None:
+    for role in of_kind(objects, "Role", "ClusterRole"):
+        for rule in role["rules"]:
+            assert not {"*", "bind", "escalate", "impersonate"} & set(rule["verbs"])
+            assert "*" not in rule["apiGroups"] + rule["resources"] + rule.get("resourceNames", [])
+
+
+@pytest.mark.rule(19)
+def test_gate_reads_one_secret_only(objects: list[Object]) -> None:
+    rules = [(rule, where) for rule, where in rules_of(objects, "apiclient-gate") if "secrets" in rule["resources"]]
+    assert [(rule["resourceNames"], where) for rule, where in rules] == [(["apiclient-keys"], NAMESPACE)]
+    assert set(rules[0][0]["verbs"]) == {"get", "list", "watch"}
+
+
+@pytest.mark.rule(21)
+@pytest.mark.parametrize("account", PROGRAMS)
+def test_programs_cannot_write_what_users_own(objects: list[Object], account: str) -> None:
+    for rule, _ in rules_of(objects, account):
+        if "apiclients" in rule["resources"]:
+            assert set(rule["verbs"]) <= {"get", "list", "watch"}
+        if "apiclients/status" in rule["resources"]:
+            assert account == "apiclient-operator"
+            assert rule["verbs"] == ["update"]
+
+
+def test_secrets_everywhere_or_by_namespace() -> None:
+    def where(folder: str) -> set[str | None]:
+        rules = rules_of(render(MANIFESTS / folder), "apiclient-operator")
+        return {namespace for rule, namespace in rules if "secrets" in rule["resources"]}
+
+    assert where("base") == {None, NAMESPACE}
+    assert where("overlays/namespaced-secrets") == {"team-a", NAMESPACE}
+
+
+def test_people_may_not_write_status(objects: list[Object]) -> None:
+    for name in ("apiclient-view", "apiclient-edit"):
+        assert all(rule["resources"] == ["apiclients"] for rule in named(objects, "ClusterRole", name)["rules"])
+
+
+def test_flow_schemas_cover_both_programs_before_all_other_service_accounts(objects: list[Object]) -> None:
+    levels = {level["metadata"]["name"] for level in of_kind(objects, "PriorityLevelConfiguration")}
+    for name in PROGRAMS:
+        spec = named(objects, "FlowSchema", name)["spec"]
+        assert spec["priorityLevelConfiguration"]["name"] in levels
+        assert spec["matchingPrecedence"] < 9000
+        subject = {"name": name, "namespace": NAMESPACE}
+        assert [s["serviceAccount"] for rule in spec["rules"] for s in rule["subjects"]] == [subject]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_pods_are_restricted(installation: list[Object], name: str) -> None:
+    pod = named(installation, "Deployment", name)["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == name
+    assert pod["enableServiceLinks"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not {"hostNetwork", "hostPID", "hostIPC", "volumes"} & set(pod)
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"cpu", "memory"} == set(container["resources"]["requests"])
+    assert {"memory"} == set(container["resources"]["limits"])
+    assert container["image"].endswith("apiclient-operator:0.1.0")
+
+
+@pytest.mark.parametrize(("name", "port"), PROGRAMS.items())
+def test_probes_and_services(installation: list[Object], name: str, port: int) -> None:
+    deployment = named(installation, "Deployment", name)
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["ports"] == [{"name": "http", "containerPort": port}]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+    service = named(installation, "Service", name)
+    assert service["spec"]["ports"] == [{"name": "http", "port": port, "targetPort": "http"}]
+    assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_gate_stays_up(installation: list[Object]) -> None:
+    gate = named(installation, "Deployment", "apiclient-gate")["spec"]
+    assert gate["replicas"] >= 2
+    assert gate["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert gate["template"]["spec"]["topologySpreadConstraints"][0]["labelSelector"] == gate["selector"]
+    budget = named(installation, "PodDisruptionBudget", "apiclient-gate")["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"] == gate["selector"]
+
+
+def test_both_programs_have_the_one_issuer(installation: list[Object]) -> None:
+    (settings,) = of_kind(installation, "ConfigMap")
+    assert settings["data"].keys() == {"issuer"}
+    for deployment in of_kind(installation, "Deployment"):
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        variables = {
+            v["name"]: v["valueFrom"]["configMapKeyRef"] for v in container["env"] if v["name"].endswith("_ISSUER")
+        }
+        assert list(variables.values()) == [{"name": settings["metadata"]["name"], "key": "issuer"}]
