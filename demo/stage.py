@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +33,7 @@ class Stage:
         self.cluster = cluster
         self.folder = folder
         self.services: list[Service] = []
-        self._gate_ports = [free_port(), free_port()]
+        self._gate_ports: defaultdict[int, int] = defaultdict(free_port)
         self._kubeconfigs: dict[str, Path] = {}
 
     def __enter__(self) -> Self:
@@ -98,6 +99,7 @@ class Stage:
         prefix.mkdir()
         config = render.render(
             gate=f"127.0.0.1:{self._gate_ports[gates[0]]}",
+            more_gates=[f"127.0.0.1:{self._gate_ports[number]}" for number in gates[1:]],
             upstream=f"127.0.0.1:{api_port}",
             listen=f"127.0.0.1:{port}",
             prefix=prefix,

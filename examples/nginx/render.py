@@ -6,11 +6,12 @@ import os
 import pwd
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 TEMPLATE = Path(__file__).with_name("nginx.conf.template")
 
-_PLACEHOLDER = re.compile(r"\$\{([A-Z]+)\}")
+_PLACEHOLDER = re.compile(r"\$\{([A-Z_]+)\}")
 _ADDRESS = re.compile(r"[A-Za-z0-9_.:\[\]-]+")
 
 
@@ -18,19 +19,26 @@ class NginxError(Exception):
     """What is missing or wrong, in a sentence for people."""
 
 
-def render(gate: str, upstream: str, listen: str, prefix: Path) -> str:
+def render(gate: str, upstream: str, listen: str, prefix: Path, *, more_gates: Sequence[str] = ()) -> str:
     """The configuration. ``gate``, ``upstream`` and ``listen`` are ``host:port``; ``prefix`` is an existing folder.
+
+    ``more_gates`` are further replicas, where no Service stands before them.
 
     Raises NginxError for what would change the meaning of the configuration, such as a quote in a path.
     """
     addresses = {"GATE": gate, "UPSTREAM": upstream, "LISTEN": listen}
-    for name, value in addresses.items():
+    for name, value in [*addresses.items(), *(("GATE", more) for more in more_gates)]:
         if not _ADDRESS.fullmatch(value):
             raise NginxError(f"{name} must be host:port without a scheme, not {value!r}.")
     folder = str(prefix.absolute())
     if re.search(r'["$\\\x00-\x1f]', folder):
         raise NginxError(f"nginx cannot be told of the folder {folder!r}: choose a name without quotes and $.")
-    values = {**addresses, "PREFIX": folder, "USER": _user_directive()}
+    values = {
+        **addresses,
+        "MORE_GATES": "\n        ".join(f"server {address};" for address in more_gates),
+        "PREFIX": folder,
+        "USER": _user_directive(),
+    }
     return _PLACEHOLDER.sub(lambda match: values[match[1]], TEMPLATE.read_text())
 
 

@@ -10,10 +10,10 @@ from pythonjsonlogger.json import JsonFormatter
 
 from apiclients import __version__
 from apiclients.controllers import health, settings
-from apiclients.controllers.clients import API_CLIENTS
 from apiclients.controllers.manager import Manager
 from apiclients.controllers.metrics import OperatorMetrics
 from apiclients.controllers.settings import OperatorSettings
+from apiclients.controllers.store import ObjectStore
 from apiclients.controllers.tasks import until_signal
 from apiclients.kube.client import KubeClient
 from apiclients.kube.errors import KubeError
@@ -58,15 +58,21 @@ def _registry(manager: Manager) -> kopf.OperatorRegistry:
         session = manager.kube.new_session(_KOPF_CONNECTIONS)
         return kopf.AiohttpSession(server=manager.kube.server, aiohttp_session=session)
 
-    @kopf.on.event(GROUP, VERSION, API_CLIENTS.plural, registry=registry)
+    for store in manager.world.stores:
+        _feed(registry, store)
+    return registry
+
+
+def _feed(registry: kopf.OperatorRegistry, store: ObjectStore[Any]) -> None:
+    """Have every event of a kind go into its store."""
+
+    @kopf.on.event(GROUP, VERSION, store.resource.plural, registry=registry)
     async def changed(type: str | None, event: kopf.RawEvent, **_: Any) -> None:
         obj = event["object"]
         if type == "DELETED":
-            manager.clients.remove((obj["metadata"]["namespace"], obj["metadata"]["name"]), obj["metadata"]["uid"])
+            store.remove((obj["metadata"]["namespace"], obj["metadata"]["name"]), obj["metadata"]["uid"])
         else:
-            manager.clients.put(obj)
-
-    return registry
+            store.put(obj)
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):

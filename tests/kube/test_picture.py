@@ -44,7 +44,7 @@ class Recorder:
     def watch(self, kind: str, name: str, version: int, uid: str = "") -> None:
         self.picture.take_event(WatchEvent(kind, thing(name, version, uid)))
 
-    def list(self, version: int, *items: JsonObject, resume: bool = False, run: ListRun | None = None) -> None:
+    def take_list(self, version: int, *items: JsonObject, resume: bool = False, run: ListRun | None = None) -> None:
         run = run or self.picture.start_list(resume=resume)
         self.picture.take_page(run, Page(list(items), str(version)))
         self.picture.end_list(run)
@@ -57,14 +57,14 @@ class Recorder:
 @pytest.fixture
 def seen() -> Recorder:
     recorder = Recorder()
-    recorder.list(10, thing("a", 1), thing("b", 2), resume=True)
+    recorder.take_list(10, thing("a", 1), thing("b", 2), resume=True)
     recorder.changes.clear()
     return recorder
 
 
 def test_first_list_fills_the_store() -> None:
     recorder = Recorder()
-    recorder.list(10, thing("a", 1), resume=True)
+    recorder.take_list(10, thing("a", 1), resume=True)
     assert recorder.told == [("list", "a", None, 1)]
     assert dict(recorder.picture.store) == {key("a"): ("uid-a", 1)}
     assert recorder.picture.reached == recorder.picture.resource_version == 10
@@ -73,7 +73,7 @@ def test_first_list_fills_the_store() -> None:
 def test_an_older_list_never_overwrites_a_newer_event(seen: Recorder) -> None:
     run = seen.picture.start_list(resume=False)
     seen.watch("MODIFIED", "a", 12)
-    seen.list(11, thing("a", 1), thing("b", 2), run=run)
+    seen.take_list(11, thing("a", 1), thing("b", 2), run=run)
     assert seen.picture.store[key("a")][1] == 12
     assert seen.picture.lost_events == 0
 
@@ -81,19 +81,19 @@ def test_an_older_list_never_overwrites_a_newer_event(seen: Recorder) -> None:
 def test_a_list_does_not_bring_a_deleted_object_back(seen: Recorder) -> None:
     run = seen.picture.start_list(resume=False)
     seen.watch("DELETED", "a", 12)
-    seen.list(11, thing("a", 1), thing("b", 2), run=run)
+    seen.take_list(11, thing("a", 1), thing("b", 2), run=run)
     assert key("a") not in seen.picture.store
 
 
 def test_a_list_does_not_drop_what_was_added_after_it(seen: Recorder) -> None:
     run = seen.picture.start_list(resume=False)
     seen.watch("ADDED", "c", 12)
-    seen.list(11, thing("a", 1), thing("b", 2), run=run)
+    seen.take_list(11, thing("a", 1), thing("b", 2), run=run)
     assert key("c") in seen.picture.store
 
 
 def test_a_list_that_is_ahead_of_the_watch_loses_nothing(seen: Recorder) -> None:
-    seen.list(14, thing("a", 12), thing("c", 14))  # b deleted at 13; the watch is a moment behind
+    seen.take_list(14, thing("a", 12), thing("c", 14))  # b deleted at 13; the watch is a moment behind
     assert seen.told == [("relist", "a", 1, 12), ("relist", "c", None, 14), ("relist", "b", 2, None)]
     seen.watch("MODIFIED", "a", 12)
     seen.watch("DELETED", "b", 13)
@@ -104,7 +104,7 @@ def test_a_list_that_is_ahead_of_the_watch_loses_nothing(seen: Recorder) -> None
 
 
 def test_what_the_watch_passed_over_is_lost(seen: Recorder) -> None:
-    seen.list(14, thing("a", 12), thing("c", 14))
+    seen.take_list(14, thing("a", 12), thing("c", 14))
     assert seen.picture.lost_events == 0, "uncertain as long as the watch is behind"
     seen.watch("DELETED", "b", 13)
     assert seen.picture.lost_events == 1, "12 was passed over"
@@ -114,20 +114,27 @@ def test_what_the_watch_passed_over_is_lost(seen: Recorder) -> None:
 
 def test_what_the_watch_had_passed_before_the_list_is_lost_at_once(seen: Recorder) -> None:
     seen.picture.take_event(bookmark(20))
-    seen.list(20, thing("a", 12))
+    seen.take_list(20, thing("a", 12))
     assert seen.picture.lost_events == 2
     assert dict(seen.picture.store) == {key("a"): ("uid-a", 12)}
 
 
 def test_a_gap_is_no_loss(seen: Recorder) -> None:
-    seen.list(30, thing("a", 25), resume=True)
+    seen.take_list(30, thing("a", 25), resume=True)
     seen.picture.take_event(bookmark(40))
     assert seen.picture.lost_events == 0
     assert seen.picture.reached == 40
 
 
+def test_what_was_uncertain_before_a_gap_is_no_loss_after_it(seen: Recorder) -> None:
+    seen.take_list(14, thing("a", 12))
+    seen.take_list(30, thing("a", 12), resume=True)
+    seen.picture.take_event(bookmark(40))
+    assert seen.picture.lost_events == 0
+
+
 def test_a_replay_after_reconnecting_tells_nothing_again(seen: Recorder) -> None:
-    seen.list(14, thing("a", 12))
+    seen.take_list(14, thing("a", 12))
     seen.changes.clear()
     seen.watch("ADDED", "x", 11)  # made at 11 and deleted at 13: both before the list
     seen.watch("MODIFIED", "a", 12)
@@ -157,7 +164,7 @@ def test_a_late_answer_does_not_bring_an_object_back(seen: Recorder) -> None:
     seen.watch("DELETED", "a", 16)
     seen.picture.put(thing("a", 15), "put")
     assert key("a") not in seen.picture.store
-    seen.list(20, thing("b", 2))
+    seen.take_list(20, thing("b", 2))
     seen.picture.put(thing("c", 18), "get")
     assert key("c") not in seen.picture.store, "a list since then did not show it"
 
@@ -189,7 +196,7 @@ def test_a_stale_list_changes_nothing(seen: Recorder) -> None:
 def test_after_forgetting_history_the_next_list_replaces_everything(seen: Recorder) -> None:
     seen.watch("MODIFIED", "a", 15)
     seen.picture.forget_history()
-    seen.list(5, thing("a", 3), resume=True)
+    seen.take_list(5, thing("a", 3), resume=True)
     assert dict(seen.picture.store) == {key("a"): ("uid-a", 3)}
     assert seen.picture.lost_events == 0
     assert seen.picture.reached == 5
@@ -348,7 +355,7 @@ class Histories(RuleBasedStateMachine):
             self.picture.put(body, "put" if known < 0 else "get")
 
     def _resume(self) -> None:
-        self.recorder.list(self.version, *self.live.values(), resume=True)
+        self.recorder.take_list(self.version, *self.live.values(), resume=True)
         self.position = len(self.log)
 
     @invariant()
@@ -380,7 +387,7 @@ class Histories(RuleBasedStateMachine):
                 self.picture.absent(where, known)
             else:
                 self.picture.put(body, "get")
-        self.recorder.list(self.version, *self.live.values())
+        self.recorder.take_list(self.version, *self.live.values())
         self.picture.take_event(bookmark(self.version + 1))
         self.changes_only_go_forward()
         self.losses_are_real()

@@ -23,35 +23,28 @@ from apiclients.lifecycle.access import (
     token_denial,
 )
 from apiclients.lifecycle.client import Decision, decide
-from apiclients.lifecycle.digests import Stamp, digest, same_digest, stamp_mac
+from apiclients.lifecycle.digests import Stamp, digest
 from apiclients.lifecycle.history import Announcement, announcements
-from apiclients.lifecycle.manifest import new_secret_object, public_data, secret_object
-from apiclients.lifecycle.observation import (
-    Issuer,
-    Observed,
-    Owner,
-    SecretAbsent,
-    SecretMetadata,
-    SecretRead,
-    SecretSeen,
-    SecretUnseen,
+from apiclients.lifecycle.manifest import new_secret_object, secret_object
+from apiclients.lifecycle.observation import Observed, SecretAbsent, SecretSeen, SecretUnseen
+from apiclients.lifecycle.steps import (
+    CreateSecret,
+    DeleteSecret,
+    ProveContracts,
+    ReadSecret,
+    RepairSecret,
+    ReplaceSecret,
+    Step,
 )
-from apiclients.lifecycle.steps import CreateSecret, DeleteSecret, ReadSecret, RepairSecret, ReplaceSecret, Step
-from apiclients.resources.apiclient import ApiClientStatus
+from apiclients.resources.apiclient import ApiClientStatus, ClientContracts
 from apiclients.resources.conditions import Condition
 from apiclients.resources.fields import format_time
 from apiclients.resources.keys import Pepper
-from apiclients.resources.names import (
-    CLIENT_SECRET_KEY,
-    CREDENTIAL_ANNOTATION,
-    MANAGED_BY,
-    MANAGED_BY_LABEL,
-    ROTATE_REQUESTED_ANNOTATION,
-)
+from apiclients.resources.names import CLIENT_SECRET_KEY, MANAGED_BY, MANAGED_BY_LABEL, ROTATE_REQUESTED_ANNOTATION
 from apiclients.resources.objects import ApiClient
+from tests.lifecycle.stored_secret import ISSUER, bytes_of, labelled, metadata_of, read_secret
 
 START = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
-ISSUER = Issuer("https://tokens.example.com")
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 #: More steps than any honest path has.
@@ -85,6 +78,8 @@ class World:
     clock_trusted: bool = True
     #: Whether the operator's cache shows its own Secrets; a late cache shows none.
     cache_late: bool = False
+    #: Names of the client's active contracts.
+    contracts: set[str] = field(default_factory=set)
     changed_by: str | None = "flux"
     #: When the last reconcile asked to be called again.
     due: datetime | None = None
@@ -173,14 +168,15 @@ class World:
     def observe(self) -> Observed:
         """What the cache of metadata shows."""
         client = self.client()
-        mine = {} if self.cache_late else {n: s for n, s in self.secrets.items() if _labelled(s)}
-        seen = _metadata(mine[client.secret_name]) if client.secret_name in mine else SecretUnseen()
-        others = (_metadata(s) for n, s in sorted(mine.items()) if n != client.secret_name)
+        mine = {} if self.cache_late else {n: s for n, s in self.secrets.items() if labelled(s)}
+        seen = metadata_of(mine[client.secret_name]) if client.secret_name in mine else SecretUnseen()
+        others = (metadata_of(s) for n, s in sorted(mine.items()) if n != client.secret_name)
         return Observed(
             client=client,
             secret=seen,
             issuer=ISSUER,
             peppers=tuple(p.id for p in self.peppers),
+            contracts=self._contracts(),
             other_secrets=tuple(o for o in others if o.owner is not None and o.owner.uid == self.uid),
             clock_trusted=self.clock_trusted,
         )
@@ -199,7 +195,8 @@ class World:
             if refuse(decision.step):
                 failed = decide(observed, self.now, failure="Cannot write the Secret: 403 Forbidden")
                 return self._write(failed.status, budget)
-            budget.spend()
+            if not isinstance(decision.step, ProveContracts):  # only looks
+                budget.spend()
             observed = self._do(decision.step, observed)
         raise AssertionError(f"not settled after {MOST_STEPS} steps: {self.steps[-MOST_STEPS:]}")
 
@@ -222,6 +219,8 @@ class World:
         return status
 
     def _do(self, step: Step, observed: Observed) -> Observed:
+        if isinstance(step, ProveContracts):
+            return replace(observed, contracts=self._contracts(), contracts_proved=True)
         self.steps.append(step)
         match step:
             case ReadSecret():
@@ -242,6 +241,10 @@ class World:
                 seen = self._read(step.name)
         return replace(observed, secret=seen)
 
+    def _contracts(self) -> ClientContracts:
+        names = sorted(self.contracts)
+        return ClientContracts(active=len(names), pending=0, rejected=0, active_names=names)
+
     def _create(self, step: CreateSecret) -> SecretSeen:
         if step.name not in self.secrets:
             new = self._new_bytes()
@@ -258,26 +261,7 @@ class World:
 
     def _read(self, name: str) -> SecretSeen:
         secret = self.secrets.get(name)
-        if secret is None:
-            return SecretAbsent()
-        client, value = self.client(), _bytes(secret, CLIENT_SECRET_KEY)
-        public = public_data(client, ISSUER).items()
-        return SecretRead(
-            metadata=_metadata(secret),
-            type=secret.get("type", ""),
-            immutable=bool(secret.get("immutable")),
-            digests={p.id: digest(p, value) for p in self.peppers} if value else {},
-            stamp=self._stamp(secret, value) if value else None,
-            public_data_right=all(_bytes(secret, key) == text.encode() for key, text in public),
-        )
-
-    def _stamp(self, secret: dict[str, Any], value: bytes) -> Stamp | None:
-        try:
-            stamp, mac = Stamp.from_json(secret["metadata"]["annotations"].get(CREDENTIAL_ANNOTATION, ""))
-        except ValueError:
-            return None
-        genuine = any(same_digest(stamp_mac(p, stamp, self.uid, value), mac) for p in self.peppers)
-        return stamp if genuine else None
+        return SecretAbsent() if secret is None else read_secret(secret, self.client(), self.peppers)
 
     def _new_bytes(self) -> bytes:
         self.issued.append(f"secret-{len(self.issued) + 1}".encode())
@@ -318,7 +302,7 @@ class World:
         return f"{found.status}/{found.reason}" if found else "-"
 
     def secret_bytes(self, name: str = "billing-credentials") -> bytes:
-        return _bytes(self.secrets[name], CLIENT_SECRET_KEY)
+        return bytes_of(self.secrets[name], CLIENT_SECRET_KEY)
 
     # What the gate does with it.
 
@@ -332,8 +316,7 @@ class World:
         denial = secret_denial(client, digests, self.now.timestamp())
         if denial is not None:
             return denial
-        issued_at = issue_time(client, self.now.timestamp())
-        return TokenClaims(self.uid, issued_at, issued_at + client.token_seconds)
+        return issue(client, self.now)
 
     def token(self, secret: bytes | None = None) -> TokenClaims:
         """A token; fails the test when none is issued."""
@@ -344,6 +327,12 @@ class World:
     def refusal(self, token: TokenClaims) -> Denial | None:
         """Why a token is refused now, or None."""
         return token_denial(self.view(), token, self.now.timestamp())
+
+
+def issue(client: ClientView, now: datetime) -> TokenClaims:
+    """The token that a gate with this picture of a client issues."""
+    issued_at = issue_time(client, now.timestamp())
+    return TokenClaims(client.uid, issued_at, issued_at + client.token_seconds)
 
 
 class _Budget:
@@ -357,28 +346,6 @@ class _Budget:
             raise Crash
         if self._left is not None:
             self._left -= 1
-
-
-def _labelled(secret: dict[str, Any]) -> bool:
-    return bool(secret["metadata"]["labels"].get(MANAGED_BY_LABEL) == MANAGED_BY)
-
-
-def _bytes(secret: dict[str, Any], key: str) -> bytes:
-    return base64.b64decode(secret["data"].get(key, ""))
-
-
-def _metadata(secret: dict[str, Any]) -> SecretMetadata:
-    meta = secret["metadata"]
-    owner = next((ref for ref in meta.get("ownerReferences", []) if ref.get("controller")), None)
-    return SecretMetadata(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta["uid"],
-        resource_version=meta["resourceVersion"],
-        owner=Owner(owner["kind"], owner["name"], owner["uid"]) if owner else None,
-        labels=meta["labels"],
-        annotations=meta["annotations"],
-    )
 
 
 def available(**parts: Any) -> World:

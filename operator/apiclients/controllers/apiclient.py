@@ -1,33 +1,34 @@
 """Reconciles one ApiClient: observe, decide, do one step after another, write the status once."""
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from apiclients.controllers.clients import API_CLIENTS, ClientStore
-from apiclients.controllers.due import DueTimes
 from apiclients.controllers.keys import KeyHolder
+from apiclients.controllers.kinds import CONTRACTS
 from apiclients.controllers.metrics import OperatorMetrics
-from apiclients.controllers.queue import Key
+from apiclients.controllers.outcome import Outcome
 from apiclients.controllers.secrets import SecretStore, SecretWork
+from apiclients.controllers.status import StatusWriter, fields
+from apiclients.controllers.store import Key
+from apiclients.controllers.world import World
 from apiclients.kube.client import KubeClient
-from apiclients.kube.errors import ApiError, ConflictError, ForbiddenError, KubeError, NotFoundError
-from apiclients.kube.events import EventRecorder, ObjectReference
+from apiclients.kube.errors import ApiError, ForbiddenError
 from apiclients.lifecycle.client import Decision, decide
-from apiclients.lifecycle.conditions import unreadable_status
+from apiclients.lifecycle.conditions import readable_status, unreadable_status
+from apiclients.lifecycle.contracts import ContractSummary, contracts_of_client, summarize
 from apiclients.lifecycle.history import announcements
+from apiclients.lifecycle.holds import holding
 from apiclients.lifecycle.observation import Issuer, Observed
-from apiclients.lifecycle.steps import DeleteSecret, Step
-from apiclients.resources.apiclient import ApiClientStatus
-from apiclients.resources.names import API_VERSION
+from apiclients.lifecycle.steps import DeleteSecret, ProveContracts, Step
+from apiclients.resources.apiclient import ClientContracts
 from apiclients.resources.objects import ApiClient, InvalidObjectError, Metadata
 
 logger = logging.getLogger(__name__)
 
 #: More steps than any honest path has; whoever needs more fights with somebody, and gets a backoff.
-_MOST_STEPS = 6
+_MOST_STEPS = 7
 
 
 @dataclass(slots=True)
@@ -35,38 +36,26 @@ class ApiClientController:
     """Everything that one reconcile needs. Nothing about a single object is kept between two reconciles."""
 
     kube: KubeClient
-    clients: ClientStore
+    world: World
     secrets: SecretStore
     keys: KeyHolder
-    due: DueTimes
-    recorder: EventRecorder
+    statuses: StatusWriter
     metrics: OperatorMetrics
     issuer: Issuer
     clock: Callable[[], datetime]
 
-    async def reconcile(self, key: Key) -> bool:
-        """Bring one client to where it should be; False asks for another try after a backoff."""
-        started = time.monotonic()
+    async def reconcile(self, key: Key) -> Outcome:
+        """Bring one client to where it should be. Raises KubeError."""
         try:
-            done = await self._reconcile(key)
-        except KubeError as error:
-            logger.warning("Reconcile failed: %s", error, extra={"namespace": key[0], "name": key[1]})
-            done = False
-        self.metrics.reconciled("success" if done else "retry", time.monotonic() - started)
-        return done
-
-    async def _reconcile(self, key: Key) -> bool:
-        try:
-            client = self.clients.get(key)
+            client = self.world.clients.get(key)
         except InvalidObjectError as error:
             return await self._report_unreadable(key, str(error))
         if client is None:
-            self.due.set(key, None)
-            return True
+            return Outcome()
         decision, failure = await self._converge(client)
-        written = await self._write_status(client, decision.status)
-        self.due.set(key, decision.due)
-        return written and failure is None
+        told = announcements(client.status, decision.status)
+        written = await self.statuses.write(self.world.clients, client.metadata, client.status, decision.status, told)
+        return Outcome(done=written and failure is None, due=decision.due)
 
     async def _converge(self, client: ApiClient) -> tuple[Decision, str | None]:
         """Do step after step until only the status is left; the failure, if any, is in the status."""
@@ -79,23 +68,29 @@ class ApiClientController:
             try:
                 observed = await self._do(decision.step, work, observed)
             except ApiError as error:
-                failure = _failure(decision.step, error)
-                logger.warning("%s", failure, extra=_fields(client.metadata))
+                failure = _failure(decision.step, client, error)
+                logger.warning("%s", failure, extra=fields("ApiClient", client.metadata))
                 return decide(observed, self.clock(), failure=failure), failure
         failure = f"Secret {client.secret_name} keeps changing while it is written; the operator tries again"
         return decide(observed, self.clock(), failure=failure), failure
 
     def _observe(self, client: ApiClient) -> Observed:
+        key, trusted = (client.metadata.namespace, client.metadata.name), self.kube.clock.trusted()
+        holds = self.world.holds_in(client.metadata.namespace)
         return Observed(
             client=client,
             secret=self.secrets.seen(client),
             issuer=self.issuer,
             peppers=tuple(pepper.id for pepper in self.keys.ring.peppers),
             other_secrets=self.secrets.others(client),
-            clock_trusted=self.kube.clock.trusted(),
+            contracts=self.world.contracts_of_client(key),
+            holds=tuple(holding(holds, client.metadata, self.clock(), clock_trusted=trusted)),
+            clock_trusted=trusted,
         )
 
     async def _do(self, step: Step, work: SecretWork, observed: Observed) -> Observed:
+        if isinstance(step, ProveContracts):
+            return replace(observed, contracts=await self._listed_contracts(observed.client), contracts_proved=True)
         seen = await work.do(step)
         self.metrics.stepped(step)
         if isinstance(step, DeleteSecret) and step.name != observed.client.secret_name:
@@ -103,78 +98,31 @@ class ApiClientController:
             return replace(observed, other_secrets=left)
         return replace(observed, secret=seen)
 
-    async def _write_status(self, client: ApiClient, status: ApiClientStatus) -> bool:
-        """PUT the status on the version that was decided on, if it differs; False when that version is outdated."""
-        if status == client.status:
-            return True
-        key = (client.metadata.namespace, client.metadata.name)
-        try:
-            stored = await self._put_status(client.metadata, status)
-        except ConflictError:
-            await self.clients.refresh(self.kube, key)
-            return False
-        except NotFoundError:
-            await self.clients.refresh(self.kube, key)
-            return True
-        self.clients.put(stored, announce=False)
-        self._announce(client, status)
-        return True
+    async def _listed_contracts(self, client: ApiClient) -> ClientContracts:
+        selector = f"spec.clientName={client.metadata.name}"
+        found: dict[str, ContractSummary] = {}
+        async for page in self.kube.pages(CONTRACTS, client.metadata.namespace, field_selector=selector):
+            found |= {item["metadata"]["name"]: summarize(item) for item in page.items}
+        return contracts_of_client(found)
 
-    async def _put_status(self, metadata: Metadata, status: ApiClientStatus) -> dict[str, object]:
-        body = {
-            "apiVersion": API_VERSION,
-            "kind": "ApiClient",
-            "metadata": {
-                "namespace": metadata.namespace,
-                "name": metadata.name,
-                "uid": metadata.uid,
-                "resourceVersion": metadata.resource_version,
-            },
-            "status": status.to_object(),
-        }
-        return await self.kube.replace_status(API_CLIENTS, metadata.namespace, metadata.name, body)
-
-    def _announce(self, client: ApiClient, status: ApiClientStatus) -> None:
-        regarding = _reference(client.metadata)
-        for told in announcements(client.status, status):
-            logger.info("%s: %s", told.reason, told.note, extra=_fields(client.metadata))
-            self.recorder.record(
-                regarding,
-                type="Warning" if told.warning else "Normal",
-                reason=told.reason,
-                note=told.note,
-                action=told.action,
-            )
-
-    async def _report_unreadable(self, key: Key, problem: str) -> bool:
+    async def _report_unreadable(self, key: Key, problem: str) -> Outcome:
         """The object does not fit the models, although the API server took it: say so and touch nothing else."""
-        raw = self.clients.raw(key)
+        raw = self.world.clients.raw(key)
         if raw is None:
-            return True
-        metadata = Metadata.from_object(raw)
-        status = unreadable_status(raw.get("status") or {}, metadata.generation, problem, self.clock())
-        logger.warning("ApiClient cannot be read: %s", problem, extra=_fields(metadata))
-        if status is not None:
-            try:
-                self.clients.put(await self._put_status(metadata, status), announce=False)
-            except ConflictError:
-                await self.clients.refresh(self.kube, key)
-                return False
-        return True
+            return Outcome()
+        metadata, known = Metadata.from_object(raw), readable_status(raw.get("status") or {})
+        status = unreadable_status(known, metadata.generation, problem, self.clock())
+        logger.warning("ApiClient cannot be read: %s", problem, extra=fields("ApiClient", metadata))
+        written = await self.statuses.write(self.world.clients, metadata, known, status, announcements(known, status))
+        return Outcome(done=written)
 
 
-def _failure(step: Step, error: ApiError) -> str:
+def _failure(step: Step, client: ApiClient, error: ApiError) -> str:
     """One sentence for people that does not change from try to try."""
+    if isinstance(step, ProveContracts):
+        return f"Cannot list the contracts of {client.metadata.name}: {error.status} {error.reason}"
     doing = type(step).__name__.removesuffix("Secret").lower()
     hint = " (the operator's service account lacks the right, or the namespace is being deleted)"
     return f"Cannot {doing} Secret {step.name}: {error.status} {error.reason}" + (
         hint if isinstance(error, ForbiddenError) else ""
     )
-
-
-def _reference(metadata: Metadata) -> ObjectReference:
-    return ObjectReference(API_VERSION, "ApiClient", metadata.namespace, metadata.name, metadata.uid)
-
-
-def _fields(metadata: Metadata) -> dict[str, object]:
-    return {"namespace": metadata.namespace, "client": metadata.name, "generation": metadata.generation}

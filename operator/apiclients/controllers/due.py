@@ -5,32 +5,32 @@ import heapq
 from collections.abc import Callable
 from datetime import datetime
 
-from apiclients.controllers.queue import Key
+from apiclients.controllers.kinds import Item
 
 #: The wall clock may be stepped, so sleeping is never longer than this, in seconds.
 LONGEST_SLEEP = 15.0
 
 
 class DueTimes:
-    """The next due time of each key; calls ``on_due`` once it has come."""
+    """The next due time of each item; calls ``on_due`` once it has come."""
 
-    def __init__(self, clock: Callable[[], datetime], on_due: Callable[[Key], None]) -> None:
+    def __init__(self, clock: Callable[[], datetime], on_due: Callable[[Item], None]) -> None:
         self._clock = clock
         self._on_due = on_due
-        self._heap: list[tuple[datetime, Key]] = []
-        self._times: dict[Key, datetime] = {}
+        self._heap: list[tuple[datetime, Item]] = []
+        self._times: dict[Item, datetime] = {}
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._times)
 
-    def set(self, key: Key, due: datetime | None) -> None:
-        """Set or clear the due time of a key."""
+    def set(self, item: Item, due: datetime | None) -> None:
+        """Set or clear the due time of a item."""
         if due is None:
-            self._times.pop(key, None)
-        elif self._times.get(key) != due:
-            self._times[key] = due
-            heapq.heappush(self._heap, (due, key))
+            self._times.pop(item, None)
+        elif self._times.get(item) != due:
+            self._times[item] = due
+            heapq.heappush(self._heap, (due, item))
             self._compact()
             self._changed.set()
 
@@ -48,10 +48,10 @@ class DueTimes:
     def _announce(self) -> None:
         now = self._clock()
         while self._heap and self._heap[0][0] <= now:
-            due, key = heapq.heappop(self._heap)
-            if self._times.get(key) == due:
-                del self._times[key]
-                self._on_due(key)
+            due, item = heapq.heappop(self._heap)
+            if self._times.get(item) == due:
+                del self._times[item]
+                self._on_due(item)
 
     def _sleep_seconds(self) -> float:
         if not self._heap:
@@ -61,5 +61,5 @@ class DueTimes:
     def _compact(self) -> None:
         """Entries whose time was changed stay in the heap until they come up; do not let them pile up."""
         if len(self._heap) > 2 * len(self._times) + 64:
-            self._heap = [(due, key) for key, due in self._times.items()]
+            self._heap = [(due, item) for item, due in self._times.items()]
             heapq.heapify(self._heap)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pydantic import ValidationError
 
-from apiclients.controllers.clients import API_CLIENTS
+from apiclients.controllers.kinds import API_CLIENTS
 from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.client import SECRETS, KubeClient
 from apiclients.kube.errors import AlreadyExistsError, ConflictError, KubeError

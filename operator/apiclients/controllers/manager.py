@@ -8,15 +8,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from apiclients.controllers.apiclient import ApiClientController
-from apiclients.controllers.clients import API_CLIENTS, ClientStore
+from apiclients.controllers.contract import ContractControllers
 from apiclients.controllers.due import DueTimes
 from apiclients.controllers.keys import KeyHolder
+from apiclients.controllers.kinds import ALL_KINDS, API_CLIENTS, Item
 from apiclients.controllers.metrics import OperatorMetrics
+from apiclients.controllers.namespaces import NamespaceLabels
+from apiclients.controllers.outcome import Outcome
 from apiclients.controllers.queue import WorkQueue
 from apiclients.controllers.secrets import SecretStore
 from apiclients.controllers.settings import OperatorSettings
+from apiclients.controllers.status import StatusWriter
+from apiclients.controllers.store import Key
 from apiclients.controllers.tasks import Tasks, background, foreground
-from apiclients.kube.client import KubeClient
+from apiclients.controllers.world import World
+from apiclients.kube.client import KubeClient, ResourceType
 from apiclients.kube.errors import KubeError
 from apiclients.kube.events import EventRecorder
 from apiclients.kube.leases import run_as_leader
@@ -43,8 +49,9 @@ class Manager:
         self._settings = settings
         self._metrics = metrics
         self._queue = WorkQueue()
-        self.clients = ClientStore(self._queue.add)
-        self._secrets = SecretStore(kube, self._queue.add)
+        self.world = World(self._queue.add, self._queue.add_soon)
+        self._secrets = SecretStore(kube, lambda owner: self._queue.add(Item(API_CLIENTS.kind, *owner)))
+        self._namespaces = NamespaceLabels(kube, self.world.namespace_changed)
         self._due = DueTimes(utc_now, self._queue.add)
         self._recorder = EventRecorder(kube, f"{GROUP}/operator", settings.identity)
         self._keys = KeyHolder(
@@ -54,7 +61,7 @@ class Manager:
             policy=settings.keys,
             rekey=settings.rekey,
             clock=utc_now,
-            on_change=self._reconcile_all,
+            on_change=self.world.everything_again,
         )
         self._leading = False
         self._waiting_for: str | None = None
@@ -81,73 +88,105 @@ class Manager:
         self._leading = True
         self._metrics.leading.set(1)
         try:
-            await self._wait("the ApiClient CRD", self._crd_served(), frozenset())
-            async with background(self._keys.run(), self._secrets.reflector.run(), self._due.run()) as beside:
+            await self._wait("the CRDs", self._crds_served(), frozenset())
+            running = (self._keys.run(), self._secrets.reflector.run(), self._namespaces.reflector.run())
+            async with background(*running, self._due.run()) as beside:
                 await self._wait("the keys", self._keys.available(), beside)
                 await self._wait("the list of Secrets", self._secrets.reflector.synced.wait(), beside)
+                await self._wait("the list of namespaces", self._namespaces.reflector.synced.wait(), beside)
                 self._recorder.start()
                 await self._work(watch, beside)
         finally:
             await self._recorder.drain(timeout=_DRAIN_SECONDS)
 
     async def _work(self, watch: Callable[[], Awaitable[None]], beside: Tasks) -> None:
-        reconcile = self._controller().reconcile
-        workers = (self._queue.work(reconcile) for _ in range(self._settings.workers))
+        reconcilers = self._reconcilers()
+
+        async def reconcile(item: Item) -> bool:
+            return await self._reconcile(item, reconcilers[item.kind])
 
         async def watching() -> None:
             self._waiting_for = None
             await watch()
 
+        workers = (self._queue.work(reconcile) for _ in range(self._settings.workers))
         async with background(self._resync(), *workers) as working:
             await foreground(watching(), beside | working)
 
-    def _controller(self) -> ApiClientController:
-        return ApiClientController(
+    async def _reconcile(self, item: Item, reconciler: Callable[[Key], Awaitable[Outcome]]) -> bool:
+        """Whether it is done; False asks for another try after a backoff."""
+        started = time.monotonic()
+        try:
+            outcome = await reconciler(item.key)
+        except KubeError as error:
+            logger.warning("Reconcile of %s failed: %s", item.kind, error, extra={"namespace": item.namespace})
+            outcome = Outcome(done=False)
+        else:
+            self._due.set(item, outcome.due)
+        seconds = time.monotonic() - started
+        self._metrics.reconciled(item.kind, "success" if outcome.done else "retry", seconds)
+        return outcome.done
+
+    def _reconcilers(self) -> dict[str, Callable[[Key], Awaitable[Outcome]]]:
+        statuses = StatusWriter(self.kube, self._recorder)
+        clients = ApiClientController(
             kube=self.kube,
-            clients=self.clients,
+            world=self.world,
             secrets=self._secrets,
             keys=self._keys,
-            due=self._due,
-            recorder=self._recorder,
+            statuses=statuses,
             metrics=self._metrics,
             issuer=self._settings.issuer,
             clock=utc_now,
         )
+        others = ContractControllers(
+            kube=self.kube,
+            world=self.world,
+            statuses=statuses,
+            issuer_url=self._settings.issuer.url,
+            namespace_labels=self._namespaces.of,
+            clock=utc_now,
+        )
+        each = (clients.reconcile, others.api, others.contract, others.approval, others.hold)
+        return {resource.kind: reconciler for resource, reconciler in zip(ALL_KINDS, each, strict=True)}
 
     async def _wait(self, what: str, waiting: Coroutine[Any, Any, object], beside: Tasks) -> None:
         self._waiting_for = f"waiting for {what}"
         await foreground(waiting, beside)
 
-    async def _crd_served(self) -> None:
-        """Wait until ApiClients can be listed: kopf looks for the kind once, when it starts."""
-        while True:
-            try:
-                async for _ in self.kube.pages(API_CLIENTS, metadata_only=True, page_size=1):
-                    return
-            except KubeError as error:
-                self._waiting_for = f"cannot list ApiClients: {error}"
-                logger.warning("Cannot list ApiClients: %s", error)
-            await asyncio.sleep(_RETRY_SECONDS)
+    async def _crds_served(self) -> None:
+        """Wait until all kinds can be listed: kopf looks for them once, when it starts."""
+        for resource in ALL_KINDS:
+            while (problem := await self._unlistable(resource)) is not None:
+                self._waiting_for = problem
+                logger.warning(problem)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _unlistable(self, resource: ResourceType) -> str | None:
+        try:
+            async for _ in self.kube.pages(resource, metadata_only=True, page_size=1):
+                break
+        except KubeError as error:
+            return f"cannot list {resource.plural}: {error}"
+        return None
 
     async def _resync(self) -> None:
         """Find what the watch missed: kopf never notices a deletion that it did not see."""
         while True:
             await asyncio.sleep(_RESYNC_SECONDS)
-            try:
-                self._metrics.missed.inc(await self.clients.resync(self.kube))
-            except KubeError as error:
-                logger.warning("Resync failed: %s", error)
-
-    def _reconcile_all(self) -> None:
-        for key in self.clients:
-            self._queue.add(key)
+            for store in self.world.stores:
+                try:
+                    self._metrics.missed.inc(await store.resync(self.kube))
+                except KubeError as error:
+                    logger.warning("Resync of %s failed: %s", store.resource.plural, error)
 
     def _measure(self) -> None:
         gauge = self._metrics.gauge
-        gauge("queue_depth", "Clients waiting to be reconciled.", lambda: len(self._queue))
-        gauge("queue_failing", "Clients waiting for another try.", lambda: self._queue.failing)
-        gauge("clients", "Clients in the cache.", lambda: len(self.clients))
-        gauge("due_times", "Clients with something that comes due.", lambda: len(self._due))
+        gauge("queue_depth", "Objects waiting to be reconciled.", lambda: len(self._queue))
+        gauge("queue_failing", "Objects waiting for another try.", lambda: self._queue.failing)
+        for store in self.world.stores:
+            gauge(store.resource.plural, f"{store.resource.kind}s in the cache.", store.__len__)
+        gauge("due_times", "Objects with something that comes due.", lambda: len(self._due))
         gauge("events_lost", "Events dropped or refused.", lambda: self._recorder.dropped + self._recorder.failed)
         gauge("clock_offset_seconds", "This clock minus the API server's.", self._clock_offset)
 

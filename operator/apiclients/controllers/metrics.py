@@ -46,10 +46,10 @@ class OperatorMetrics:
         """A gauge that is computed when it is asked for."""
         Gauge(f"{_PREFIX}_{name}", text, registry=self.registry).set_function(value)
 
-    def reconciled(self, result: str, seconds: float) -> None:
-        """Count one reconcile of an ApiClient."""
-        self._reconciles.labels("ApiClient", result).inc()
-        self._seconds.labels("ApiClient").observe(seconds)
+    def reconciled(self, kind: str, result: str, seconds: float) -> None:
+        """Count one reconcile."""
+        self._reconciles.labels(kind, result).inc()
+        self._seconds.labels(kind).observe(seconds)
 
     def requested(self, verb: str, resource: str, code: int, seconds: float) -> None:  # noqa: ARG002 - signature
         """Count one request to the API server."""

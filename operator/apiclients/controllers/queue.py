@@ -1,4 +1,4 @@
-"""The work queue: each key at most once in it and at most once in work, with backoff in memory."""
+"""The work queue: each item at most once in it and at most once in work, with backoff in memory."""
 
 import asyncio
 import random
@@ -6,12 +6,15 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-Key = tuple[str, str]
+from apiclients.controllers.kinds import Item
+
+#: How long what is not urgent is collected, in seconds.
+SOON_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds to wait before a key that failed is tried again: doubling, capped, jittered."""
+    """Seconds to wait before an item that failed is tried again: doubling, capped, jittered."""
 
     first: float = 0.2
     longest: float = 60.0
@@ -23,19 +26,19 @@ class Backoff:
 
 
 class WorkQueue:
-    """A deduplicating queue of keys.
+    """A deduplicating queue of items.
 
-    A key that is added while it is in work comes back once afterwards, so no change is missed and no key is worked on
-    twice at the same time. It is bounded by the number of keys.
+    An item that is added while it is in work comes back once afterwards, so no change is missed and none is worked on
+    twice at the same time. It is bounded by the number of items.
     """
 
     def __init__(self, backoff: Backoff | None = None) -> None:
         self._backoff = backoff or Backoff()
-        self._waiting: OrderedDict[Key, None] = OrderedDict()
-        self._working: set[Key] = set()
-        self._again: set[Key] = set()
-        self._failures: dict[Key, int] = {}
-        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._waiting: OrderedDict[Item, None] = OrderedDict()
+        self._working: set[Item] = set()
+        self._again: set[Item] = set()
+        self._failures: dict[Item, int] = {}
+        self._timers: dict[Item, asyncio.TimerHandle] = {}
         self._available = asyncio.Event()
 
     def __len__(self) -> int:
@@ -43,58 +46,58 @@ class WorkQueue:
 
     @property
     def failing(self) -> int:
-        """How many keys wait for another try after a failure."""
+        """How many items wait for another try after a failure."""
         return len(self._failures)
 
-    def add(self, key: Key) -> None:
-        """Have a key worked on soon. A backoff that is running is cut short: something changed."""
-        self._stop_timer(key)
-        if key in self._working:
-            self._again.add(key)
-        elif key not in self._waiting:
-            self._waiting[key] = None
+    def add(self, item: Item) -> None:
+        """Have an item worked on soon. A backoff that is running is cut short: something changed."""
+        self._stop_timer(item)
+        if item in self._working:
+            self._again.add(item)
+        elif item not in self._waiting:
+            self._waiting[item] = None
             self._available.set()
 
-    def forget(self, key: Key) -> None:
-        """The object has gone: no retry, no memory of failures."""
-        self._failures.pop(key, None)
-        self._stop_timer(key)
+    def add_soon(self, item: Item) -> None:
+        """Have an item worked on after a moment, so that many changes make one: counts, not life cycles."""
+        if item not in self._waiting and item not in self._timers:
+            self._timers[item] = asyncio.get_running_loop().call_later(SOON_SECONDS, self.add, item)
 
-    async def work(self, reconcile: Callable[[Key], Awaitable[bool]]) -> None:
-        """Work on keys for ever; run as many of these as should work at once.
+    async def work(self, reconcile: Callable[[Item], Awaitable[bool]]) -> None:
+        """Work on items for ever; run as many of these as should work at once.
 
-        ``reconcile`` returns whether it is done with the key; False asks for another try after a backoff. What it
+        ``reconcile`` returns whether it is done with the item; False asks for another try after a backoff. What it
         raises ends the worker: it is a bug, not a failure.
         """
         while True:
-            key = await self._take()
+            item = await self._take()
             try:
-                done = await reconcile(key)
+                done = await reconcile(item)
             finally:
-                self._working.discard(key)
-            self._finish(key, done)
+                self._working.discard(item)
+            self._finish(item, done)
 
-    async def _take(self) -> Key:
+    async def _take(self) -> Item:
         while not self._waiting:
             self._available.clear()
             await self._available.wait()
-        key, _ = self._waiting.popitem(last=False)
-        self._working.add(key)
-        return key
+        item, _ = self._waiting.popitem(last=False)
+        self._working.add(item)
+        return item
 
-    def _finish(self, key: Key, done: bool) -> None:
+    def _finish(self, item: Item, done: bool) -> None:
         if done:
-            self._failures.pop(key, None)
+            self._failures.pop(item, None)
         else:
-            self._failures[key] = self._failures.get(key, 0) + 1
-        if key in self._again:
-            self._again.discard(key)
-            self.add(key)
+            self._failures[item] = self._failures.get(item, 0) + 1
+        if item in self._again:
+            self._again.discard(item)
+            self.add(item)
         elif not done:
-            delay = self._backoff.delay(self._failures[key])
-            self._timers[key] = asyncio.get_running_loop().call_later(delay, self.add, key)
+            delay = self._backoff.delay(self._failures[item])
+            self._timers[item] = asyncio.get_running_loop().call_later(delay, self.add, item)
 
-    def _stop_timer(self, key: Key) -> None:
-        timer = self._timers.pop(key, None)
+    def _stop_timer(self, item: Item) -> None:
+        timer = self._timers.pop(item, None)
         if timer is not None:
             timer.cancel()

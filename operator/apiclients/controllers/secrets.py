@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from apiclients.controllers.queue import Key
+from apiclients.controllers.store import Key
 from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.client import SECRETS, KubeClient
 from apiclients.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
@@ -25,7 +25,7 @@ from apiclients.lifecycle.observation import (
     SecretSeen,
     SecretUnseen,
 )
-from apiclients.lifecycle.steps import CreateSecret, DeleteSecret, ReadSecret, RepairSecret, ReplaceSecret, Step
+from apiclients.lifecycle.steps import CreateSecret, DeleteSecret, ReadSecret, RepairSecret, ReplaceSecret, SecretStep
 from apiclients.resources.keys import KeyRing
 from apiclients.resources.names import (
     CLIENT_SECRET_KEY,
@@ -103,7 +103,7 @@ class SecretWork:
     issuer: Issuer
     _bytes: bytes = field(default=b"", repr=False)
 
-    async def do(self, step: Step) -> SecretSeen:
+    async def do(self, step: SecretStep) -> SecretSeen:
         """Do one step and return what the Secret is now. A lost race is no error: the winner's Secret is returned.
 
         Raises KubeError.

@@ -106,8 +106,8 @@ class GateApp:
             reply = await self._introspect(scope, receive)
         except HttpError as error:
             reply = error.reply
-        except NotReadyError:
-            self._gate.tally.introspections["unavailable", ""] += 1
+        except NotReadyError as error:
+            self._gate.tally.introspections["unavailable", error.problem] += 1
             reply = UNAVAILABLE
         except DisconnectedError:
             return

@@ -113,7 +113,7 @@ class Endpoints:
     async def readyz(self, request: Request) -> Response:  # noqa: ARG002
         """The gate decides (rules 17, 25 and 26)."""
         problem = self._gate.problem()
-        return _text(503, f"not ready: {problem}\n") if problem else _text(200, "ready\n")
+        return _text(503, f"not ready: {problem.sentence}\n") if problem else _text(200, "ready\n")
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002
         """For Prometheus."""
@@ -121,7 +121,7 @@ class Endpoints:
         return _response(Reply(200, [(b"content-type", CONTENT_TYPE), NO_STORE, _length(body)], body))
 
     async def _unavailable(self, request: Request, error: NotReadyError) -> Response:  # noqa: ARG002
-        self._gate.tally.tokens["unavailable", ""] += 1
+        self._gate.tally.tokens["unavailable", error.problem] += 1
         return _response(UNAVAILABLE)
 
     async def _crash(self, request: Request, error: Exception) -> Response:  # noqa: ARG002

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from apiclients.gate.picture import Finding, Picture
+from apiclients.gate.problems import Problem
 from apiclients.kube.client import KubeClient
 from apiclients.kube.errors import KubeError
 from apiclients.kube.objects import ResourceType, identify
@@ -115,21 +116,21 @@ class Freshness:
         """Seconds since the start of the last proof that succeeded; None before the first."""
         return None if self._proved is None else self._monotonic() - self._proved
 
-    def problem(self) -> str | None:
+    def problem(self) -> Problem | None:
         """Why nothing may be decided now, or None. Asked on every request."""
         if self._proved is None:
-            return "no freshness proof yet"
+            return Problem.NOT_PROVED
         if not self._clock_trusted(CLOCK_LIMIT):
-            return "the clock disagrees with the API server's"
+            return Problem.CLOCK
+        listed = self._source.last_list_started
+        if listed is None:
+            return Problem.NOT_LISTED
         if self._bounds.fail_static:
             return None
         now = self._monotonic()
         if now - self._proved > self._bounds.max_staleness:
-            return "no freshness proof for too long"
-        listed = self._source.last_list_started
-        if listed is None or now - listed > _RELISTS_MISSED * self._bounds.relist_interval:
-            return "no full list for too long"
-        return None
+            return Problem.STALE
+        return Problem.LISTS_STALE if now - listed > _RELISTS_MISSED * self._bounds.relist_interval else None
 
     async def run(self) -> None:
         """Prove and heal until cancelled. Failures of the API server are counted, never raised."""
@@ -184,8 +185,11 @@ class Freshness:
     async def _read_again(self, finding: Finding) -> None:
         if finding not in self._picture.open_findings():
             return  # it came after all
+        before = self._picture.version(finding.key)
         await self._source.refresh(*finding.key)
         self._picture.lift(finding)
+        if self._picture.version(finding.key) == before:
+            return  # deleted before the proof was applied
         self.lost_events += 1
         logger.error("the watch lost an event of apiclient %s/%s; a freshness proof found it", *finding.key)
 

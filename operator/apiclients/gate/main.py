@@ -138,7 +138,7 @@ class Process:
         return HeartbeatLease(
             self._client,
             settings.lease_namespace,
-            settings.replica_name,
+            lease_name(settings.replica_name),
             LEASE_LABELS,
             self._annotations,
             settings.lease_interval,
@@ -173,6 +173,11 @@ class Process:
             cache_hits=cache.hits if cache else 0,
             cache_misses=cache.misses if cache else 0,
         )
+
+
+def lease_name(replica: str) -> str:
+    """Name of a replica's Lease; never that of another program's."""
+    return replica if replica.startswith("apiclient-gate") else f"apiclient-gate-{replica}"
 
 
 async def serve_with(server: GateServer, parts: Mapping[Coroutine[Any, Any, None], str]) -> int:

@@ -100,9 +100,12 @@ class Picture:
         self._tell(change)
 
     def deny(self, finding: Finding) -> bool:
-        """Deny at once what a proof found, until the picture is as new; whether the picture was not (rule 17)."""
-        known = self._known.get(finding.key)
-        if known is None or known.version >= finding.version:
+        """Deny at once what a proof found, until the picture is as new; whether the picture was not (rule 17).
+
+        An object that is not known yet is denied anyway; the finding meets it when an older event makes it known.
+        """
+        earlier = self._findings.get(finding.key)
+        if max(self.version(finding.key), earlier.version if earlier else 0) >= finding.version:
             return False
         self._findings[finding.key] = finding
         self._show(finding.key)
@@ -113,6 +116,11 @@ class Picture:
         if self._findings.get(finding.key) == finding:
             del self._findings[finding.key]
             self._show(finding.key)
+
+    def version(self, key: Key) -> int:
+        """The resourceVersion of the newest statement about an object; 0 if it is not known."""
+        known = self._known.get(key)
+        return known.version if known else 0
 
     def open_findings(self) -> tuple[Finding, ...]:
         """What proofs found and the picture has not caught up with."""

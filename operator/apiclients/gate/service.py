@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from apiclients.gate.forms import MAX_SECRET_BYTES, ClientCredentials
 from apiclients.gate.keystore import KeyStore
 from apiclients.gate.picture import Picture
+from apiclients.gate.problems import Problem
 from apiclients.gate.signing import LoadedRing
 from apiclients.gate.tally import Tally
 from apiclients.gate.verifier import Fault, InvalidTokenError, VerifiedToken
@@ -62,12 +63,16 @@ _NOBODY = ClientView(
 class Evidence(Protocol):
     """Whether what the gate knows may be acted on; :class:`apiclients.gate.freshness.Freshness`."""
 
-    def problem(self) -> str | None:
+    def problem(self) -> Problem | None:
         """Why not, or None."""
 
 
 class NotReadyError(Exception):
-    """Nothing can be decided now; the text says why."""
+    """Nothing can be decided now."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.value)
+        self.problem = problem
 
 
 class RefusedError(Exception):
@@ -120,14 +125,14 @@ class Gate:
         self._wall = wall
         self._by_uid = picture.by_uid
 
-    def problem(self) -> str | None:
+    def problem(self) -> Problem | None:
         """Why nothing can be decided now, or None (rules 17, 25 and 26)."""
-        return self._evidence.problem() if self.keys.ring else "no signing keys yet"
+        return self._evidence.problem() if self.keys.ring else Problem.NO_KEYS
 
     @property
     def _ring(self) -> LoadedRing:
         if self.keys.ring is None:
-            raise NotReadyError("no signing keys yet")
+            raise NotReadyError(Problem.NO_KEYS)
         return self.keys.ring
 
     def require_ready(self) -> None:
@@ -147,7 +152,7 @@ class Gate:
     def _accept(self, token: bytes, now: float) -> Accepted | Fault | Denial:
         """The token, or why it is refused (rule 1)."""
         if self.keys.verifier is None:
-            raise NotReadyError("no signing keys yet")
+            raise NotReadyError(Problem.NO_KEYS)
         try:
             verified = self.keys.verifier.verify(token)
         except InvalidTokenError as error:

@@ -6,6 +6,8 @@ out too, because a validation message quotes what was submitted.
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
 _MAX_MESSAGE = 1000
@@ -105,6 +107,8 @@ def api_error(
     kind = _BY_STATUS.get(status, ApiError)
     if status == 404 and reason != "NotFound":
         kind = ApiError  # an unknown path or something in between: no proof that the object is not there
+    elif status == 422 and "metadata.uid" in _fields_at_fault(fields):
+        kind = ConflictError  # how the API server says that an applied UID is not the stored one
     if status == 409 and reason == "AlreadyExists":
         kind = AlreadyExistsError
     elif reason == "Expired":
@@ -114,6 +118,12 @@ def api_error(
         seconds = details.get("retryAfterSeconds") if isinstance(details, dict) else None
         retry_after = float(seconds) if isinstance(seconds, int) and seconds > 0 else None
     return kind(status, reason, message, retry_after, request=request)
+
+
+def _fields_at_fault(status: dict[str, Any]) -> set[str]:
+    details = status.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    return {cause.get("field", "") for cause in causes or [] if isinstance(cause, dict)}
 
 
 def decode_error_body(raw: bytes) -> object:

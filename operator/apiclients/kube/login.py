@@ -28,6 +28,7 @@ TokenSource = Callable[[bool], Awaitable[str | None]]
 
 _REREAD_SECONDS = 10.0
 _PLUGIN_SECONDS = 60.0
+_REFUSED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +148,9 @@ def _plugin(loader: Any, configuration: Configuration) -> TokenSource:
     async def header(refused: bool) -> str | None:
         nonlocal ran_at
         expires = "exec_plugin_expiry" in loader.__dict__
-        if (refused or expires) and time.monotonic() - ran_at >= (1.0 if refused else _PLUGIN_SECONDS):
+        if (refused or expires) and time.monotonic() - ran_at >= (_REFUSED_SECONDS if refused else _PLUGIN_SECONDS):
             async with lock:
-                if time.monotonic() - ran_at >= 1.0:
+                if time.monotonic() - ran_at >= _REFUSED_SECONDS:
                     if refused:
                         loader.__dict__.pop("exec_plugin_expiry", None)
                     await loader.load_from_exec_plugin()

@@ -212,7 +212,7 @@ class Picture(Generic[T]):
     def _outlived(self, key: Key, body: JsonObject, version: int) -> bool:
         """Whether this object is known to be gone, or its key to be empty at `version` or later."""
         tomb = self._tombs.get(key)
-        return False
+        return tomb is not None and (version <= tomb.version or body["metadata"].get("uid") == tomb.uid)
 
     def _set(self, key: Key, body: JsonObject, version: int, source: Source) -> None:
         entry = self._entries.get(key)

@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -49,7 +49,7 @@ class Request:
     method: str
     path: str
     subject: str = ""
-    body: bytes | None = None
+    body: bytes | None = field(default=None, repr=False)  # it may hold secrets
     content_type: str = "application/json"
     accept: str = "application/json"
     seconds: float = 15.0
@@ -72,7 +72,8 @@ class Transport:
         self._clock = clock
         self._observe = observe
         self._user_agent = user_agent
-        self._session = self.new_session(_CONNECTIONS)
+        self._session = self._open_session(_CONNECTIONS, decompress=False)
+        # Compression costs both sides more CPU than a cluster's network costs time, and hides how long an answer is.
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
 
     @property
@@ -85,6 +86,9 @@ class Transport:
 
         For libraries that bring their own requests (kopf); the caller closes it.
         """
+        return self._open_session(limit, decompress=True)
+
+    def _open_session(self, limit: int, *, decompress: bool) -> aiohttp.ClientSession:
         ssl_context = self._login.ssl_context
         connector = aiohttp.TCPConnector(
             limit=limit, ssl=ssl_context if ssl_context is not None else True, socket_factory=_keepalive_socket
@@ -94,7 +98,7 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": self._user_agent},
             proxy=self._login.proxy,
-            auto_decompress=True,
+            auto_decompress=decompress,
             read_bufsize=256 * 1024,
             middlewares=(self._authorize,),
         )

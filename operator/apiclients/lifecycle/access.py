@@ -148,12 +148,13 @@ def token_end(client: ClientView, claims: TokenClaims) -> int:
 def effective_not_before(client: ClientView, now: float) -> int:
     """Tokens issued before this second are dead: the later of status and of what spec may demand by now (rule 10)."""
     by_status = client.not_before if client.not_before is not None else ceil(now) + MAX_TOKEN_SECONDS
-    return max(by_status, demanded_not_before(client.spec_not_before, now))
+    demanded = demanded_not_before(client.spec_not_before, now)
+    return by_status if demanded is None else max(by_status, demanded)
 
 
-def demanded_not_before(spec_not_before: int | None, now: float) -> int:
+def demanded_not_before(spec_not_before: int | None, now: float) -> int | None:
     """What spec demands by now. A future value is not obeyed before its time; the operator says so (rule 10)."""
-    return spec_not_before if spec_not_before is not None and spec_not_before <= ceil(now) else 0
+    return spec_not_before if spec_not_before is not None and spec_not_before <= ceil(now) else None
 
 
 def secret_denial(

@@ -6,23 +6,28 @@ from math import ceil
 
 from apiclients.lifecycle import timing
 from apiclients.lifecycle.access import demanded_not_before
+from apiclients.lifecycle.acknowledgement import accepted_wish
 from apiclients.lifecycle.conditions import Judgement, conditions
 from apiclients.lifecycle.credentials import adopted, aged, current, redigested
+from apiclients.lifecycle.digests import Stamp
 from apiclients.lifecycle.effective import Say, effective_status, observed_status
 from apiclients.lifecycle.history import history
 from apiclients.lifecycle.observation import Observed, SecretRead
-from apiclients.lifecycle.retirement import Retirement, accepted_wish, not_before_after_retirement, retirement
+from apiclients.lifecycle.retirement import Retirement, not_before_after_retirement, retirement
 from apiclients.lifecycle.secrets import Found, SecretSituation, cause_of_rotation, found, next_step, secret_metadata
-from apiclients.lifecycle.steps import Step
+from apiclients.lifecycle.steps import ProveContracts, Step
 from apiclients.resources.apiclient import (
+    MAX_HOLDS,
     ApiClientStatus,
     Credential,
     CredentialState,
     DesiredStatus,
+    HoldStatus,
     ObservedStatus,
     SecretStatus,
     TokensStatus,
 )
+from apiclients.resources.objects import ApiClient, ApiClientHold
 
 #: How soon to look again while the clock cannot be trusted.
 _CLOCK_RETRY = timedelta(seconds=30)
@@ -59,15 +64,17 @@ def decide(observed: Observed, now: datetime, *, failure: str | None = None) -> 
     """
     client = observed.client
     problem = timing.spec_problem(client.spec, now)
-    wish = accepted_wish(client.spec)
+    active = observed.contracts.active_names
+    wish = accepted_wish(client.spec, client.status, client.metadata.generation, active)
     end = retirement(client.status, client.spec, wish, now, clock_trusted=observed.clock_trusted)
     credentials = _credentials(observed, end, now)
-    known = current(credentials.known)
+    known, tokens = current(credentials.known), _tokens(observed, end, now)
     effective = effective_status(
         Say(
             desired=DesiredStatus.RETIRED if end.undecided else wish,
             deleting=client.metadata.deleting,
-            has_credential=known is not None,
+            held=bool(observed.holds),
+            has_credential=known is not None and tokens is not None,
             expired=known is not None and now >= known.expires_time,
         )
     )
@@ -92,20 +99,33 @@ def decide(observed: Observed, now: datetime, *, failure: str | None = None) -> 
     )
     observed_now = _observed_status(client.status, client.metadata.deleting, observed_status(effective))
     status = ApiClientStatus(
-        observed_generation=client.metadata.generation,
+        observed_generation=_observed_generation(client, judgement),
         observed_status=observed_now,
         desired_status=wish,
         client_id=client.client_id,
         credentials=credentials.known,
         last_credential_id=credentials.last_id or None,
         secret=_secret_status(situation),
-        tokens=_tokens(observed, end, now),
+        tokens=tokens,
         retirement=end.status,
         conditions=conditions(judgement, client.status.conditions, client.metadata.generation, now),
+        contracts=observed.contracts,
+        holds=[_hold_status(hold) for hold in observed.holds[:MAX_HOLDS]],
         history=history(client, observed_now, judgement.ready.reason, now),
         last_handled_rotate_request=credentials.answered_request,
     )
-    return Decision(next_step(situation), status, _due(situation, end))
+    step = _proof(observed, wish) or next_step(situation)
+    return Decision(step, status, _due(situation, end))
+
+
+def _proof(observed: Observed, wish: DesiredStatus) -> ProveContracts | None:
+    """At the moment of accepting a retirement its contracts are counted once more, from a fresh list (rule 9)."""
+    accepting = wish is DesiredStatus.RETIRED and observed.client.status.desired_status is not DesiredStatus.RETIRED
+    return ProveContracts() if accepting and not observed.contracts_proved else None
+
+
+def _hold_status(hold: ApiClientHold) -> HoldStatus:
+    return HoldStatus(name=hold.metadata.name, reason=hold.spec.reason, expires_time=hold.spec.expires_time)
 
 
 def _credentials(observed: Observed, end: Retirement, now: datetime) -> _Credentials:
@@ -119,7 +139,7 @@ def _credentials(observed: Observed, end: Retirement, now: datetime) -> _Credent
     read = observed.secret
     if not isinstance(read, SecretRead):
         return _Credentials(known, last_id, verdict, request)
-    if verdict is Found.NEWER and read.stamp is not None and not _ending(end, observed):
+    if verdict is Found.NEWER and read.stamp is not None and not _ended(read.stamp, end, status):
         known = adopted(known, read.stamp, read, observed.peppers[-1], overlap)
         last_id, request = read.stamp.id, read.stamp.rotate_request or request
         verdict = found(observed, known, last_id)
@@ -129,8 +149,17 @@ def _credentials(observed: Observed, end: Retirement, now: datetime) -> _Credent
     return _Credentials(known, last_id, verdict, request)
 
 
-def _ending(end: Retirement, observed: Observed) -> bool:
-    return end.final and observed.client.spec.desired_status is DesiredStatus.RETIRED
+def _ended(stamp: Stamp, end: Retirement, status: ApiClientStatus) -> bool:
+    """Whether a credential has ended with a retirement: nothing from before its end ever comes back (rule 8)."""
+    if not end.final or end.status is not None:
+        return end.final
+    return status.retirement is not None and stamp.issued_time < status.retirement.final_time
+
+
+def _observed_generation(client: ApiClient, judgement: Judgement) -> int:
+    """A generation counts as observed once all is done or only a person can go on, not while Reconciling (rule 24)."""
+    generation = client.metadata.generation
+    return generation if judgement.reconciling is None else min(client.status.observed_generation, generation - 1)
 
 
 def _observed_status(status: ApiClientStatus, deleting: bool, now: ObservedStatus) -> ObservedStatus:
@@ -147,7 +176,7 @@ def _tokens(observed: Observed, end: Retirement, now: datetime) -> TokensStatus 
     if not observed.clock_trusted:
         return known
     candidates = [known.not_before]
-    if wanted is not None and demanded_not_before(ceil(wanted.timestamp()), now.timestamp()):
+    if wanted is not None and demanded_not_before(ceil(wanted.timestamp()), now.timestamp()) is not None:
         candidates.append(timing.next_second(wanted))
     ended = not_before_after_retirement(client.status, end, now)
     if ended is not None:
@@ -183,6 +212,7 @@ def _due(s: SecretSituation, end: Retirement) -> datetime | None:
         times.append(s.now + _FOREIGN_RETRY)
     if client.spec.tokens.not_before is not None:
         times.append(client.spec.tokens.not_before)
+    times += [hold.spec.expires_time for hold in s.observed.holds if hold.spec.expires_time is not None]
     if not s.observed.clock_trusted:
         times.append(s.now + _CLOCK_RETRY)
     return min((time for time in times if time > s.now), default=None)

@@ -7,20 +7,13 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from apiclients.lifecycle import timing
+from apiclients.lifecycle.acknowledgement import client_retirement_message
 from apiclients.lifecycle.effective import ACCEPTS_TOKENS, Effective
-from apiclients.lifecycle.secrets import Found, SecretSituation
+from apiclients.lifecycle.secrets import Found, SecretSituation, cause_of_rotation
+from apiclients.lifecycle.verdicts import Verdict, told
 from apiclients.resources.apiclient import ApiClientStatus, CredentialState, DesiredStatus, RetirementStatus, Rotation
 from apiclients.resources.conditions import REASONS, Condition, ConditionType, Reason
 from apiclients.resources.fields import format_time
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One condition without its bookkeeping."""
-
-    holds: bool
-    reason: Reason
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +31,10 @@ class Judgement:
         """What only a person can mend, or None."""
         if self.problem is not None:
             return Verdict(True, Reason.INVALID_SPEC, self.problem)
+        if self._retirement_held:
+            active = self.secret.observed.contracts.active_names
+            message = client_retirement_message(self.secret.observed.client.spec, active)
+            return Verdict(True, Reason.ACKNOWLEDGEMENT_REQUIRED, message)
         if self.secret.conflict:
             return Verdict(True, Reason.SECRET_CONFLICT, _conflict_message(self.secret))
         if self.secret.crowded_until is not None:
@@ -80,11 +77,19 @@ class Judgement:
         return Verdict(effective in ACCEPTS_TOKENS, reason, self._settled_message(reason))
 
     @property
+    def _retirement_held(self) -> bool:
+        desired = self.secret.observed.client.spec.desired_status
+        return desired is DesiredStatus.RETIRED and self.secret.wish is not DesiredStatus.RETIRED
+
+    @property
     def _waits_for_new_revision(self) -> bool:
         manual = self.secret.observed.client.spec.secret.rotation is Rotation.MANUAL
-        return self.secret.effective is Effective.EXPIRED and manual and self.failure is None
+        return self.secret.effective is Effective.EXPIRED and manual and cause_of_rotation(self.secret) is None
 
     def _settled_message(self, reason: Reason) -> str:
+        if reason is Reason.HELD:
+            holds = "; ".join(f"{hold.metadata.name} ({hold.spec.reason})" for hold in self.secret.observed.holds)
+            return f"The client is stopped by: {holds}"
         if reason is Reason.RETIRED and self.retirement is not None:
             verb = "was destroyed" if self.secret.destroyed else "is destroyed"
             return f"The client is retired: it is refused, and {verb} at {format_time(self.retirement.final_time)}."
@@ -112,58 +117,29 @@ def conditions(judgement: Judgement, known: list[Condition], generation: int, no
         ConditionType.RECONCILING: judgement.reconciling,
         ConditionType.STALLED: judgement.stalled,
     }
-    before = {condition.type: condition for condition in known}
-    return [
-        _condition(kind, verdict, before.get(kind), generation, now)
-        for kind, verdict in verdicts.items()
-        if verdict is not None
-    ]
+    return told(verdicts, known, generation, now)
 
 
-def unreadable_status(
-    known: Mapping[str, object], generation: int, problem: str, now: datetime
-) -> ApiClientStatus | None:
-    """The status of an object that does not fit the models; None when it says so already.
-
-    Whatever of the old status can be read stays: the client keeps its last good state.
-    """
-    status = _readable(known)
+def unreadable_status(known: ApiClientStatus, generation: int, problem: str, now: datetime) -> ApiClientStatus:
+    """The status of an object that does not fit the models: the client keeps its last good state."""
     verdict = Verdict(False, Reason.INVALID_SPEC, f"The object cannot be read: {problem}")
-    before = {condition.type: condition for condition in status.conditions}
-    others = [c for c in status.conditions if c.type not in (*_SETTLED, ConditionType.RECONCILING)]
-    told = [
-        _condition(ConditionType.READY, verdict, before.get(ConditionType.READY), generation, now),
-        _condition(
-            ConditionType.STALLED, replace(verdict, holds=True), before.get(ConditionType.STALLED), generation, now
-        ),
-    ]
-    wanted = status.model_copy(update={"observed_generation": generation, "conditions": [*told, *others]})
-    return None if wanted == status else wanted
+    replaced = (ConditionType.READY, ConditionType.STALLED, ConditionType.RECONCILING)
+    verdicts = {ConditionType.READY: verdict, ConditionType.STALLED: replace(verdict, holds=True)}
+    kept = [c for c in known.conditions if c.type not in replaced]
+    return known.model_copy(
+        update={
+            "observed_generation": generation,
+            "conditions": [*told(verdicts, known.conditions, generation, now), *kept],
+        }
+    )
 
 
-_SETTLED = (ConditionType.READY, ConditionType.STALLED)
-
-
-def _readable(known: Mapping[str, object]) -> ApiClientStatus:
+def readable_status(raw: Mapping[str, object]) -> ApiClientStatus:
+    """A status as JSON, read; an empty one when it cannot be."""
     try:
-        return ApiClientStatus.model_validate(known)
+        return ApiClientStatus.model_validate(raw)
     except ValidationError:
         return ApiClientStatus()
-
-
-def _condition(
-    kind: ConditionType, verdict: Verdict, before: Condition | None, generation: int, now: datetime
-) -> Condition:
-    status = "True" if verdict.holds else "False"
-    unchanged = before is not None and before.status == status
-    return Condition(
-        type=kind,
-        status=status,
-        reason=verdict.reason,
-        message=verdict.message,
-        observed_generation=generation,
-        last_transition_time=before.last_transition_time if before and unchanged else timing.whole_second(now),
-    )
 
 
 def _secret_ready(s: SecretSituation) -> Verdict:

@@ -48,9 +48,13 @@ class Stamp:
                 cause=str(fields["cause"]),
                 rotate_request=fields.get("rotateRequest"),
             )
-            return stamp, str(fields["mac"])
+            mac = str(fields["mac"])
+            canonical = stamp.to_json(mac) == text
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError("not a credential annotation") from error
+        if not canonical:
+            raise ValueError("not written by an operator")
+        return stamp, mac
 
     def _fields(self) -> dict[str, object]:
         return {

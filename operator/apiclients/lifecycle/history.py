@@ -45,6 +45,18 @@ def announcements(before: ApiClientStatus, after: ApiClientStatus) -> list[Annou
     return told
 
 
+def condition_announcements(before: list[Condition], after: list[Condition]) -> list[Announcement]:
+    """The Event of a change of Ready, for kinds whose conditions say all: one per transition, with the condition's
+    reason.
+    """
+    old = next((c for c in before if c.type == ConditionType.READY), None)
+    new = next((c for c in after if c.type == ConditionType.READY), None)
+    if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
+        return []
+    stalled = any(c.type == ConditionType.STALLED for c in after)
+    return [Announcement(stalled, new.reason, "ChangeStatus", new.message)]
+
+
 def _credential_announcements(before: ApiClientStatus, after: ApiClientStatus) -> list[Announcement]:
     old, new = current(before.credentials), current(after.credentials)
     if old is None or new is None or old.id == new.id:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from apiclients.lifecycle.digests import Stamp
-from apiclients.resources.objects import ApiClient
+from apiclients.resources.apiclient import ClientContracts
+from apiclients.resources.objects import ApiClient, ApiClientHold
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,9 @@ class Issuer:
         return f"{self.url}/token"
 
 
+NO_CONTRACTS = ClientContracts(active=0, pending=0, rejected=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """Everything that a decision about one client depends on, beside the time."""
@@ -79,5 +83,11 @@ class Observed:
     peppers: tuple[str, ...]
     #: Other Secrets of this client, left where ``spec.secret.name`` was changed.
     other_secrets: tuple[SecretMetadata, ...] = ()
+    #: The client's contracts: what a retirement would end.
+    contracts: ClientContracts = NO_CONTRACTS
+    #: Whether those were taken from a fresh list, as accepting a retirement needs (rule 9).
+    contracts_proved: bool = False
+    #: Holds that match the client and are in force.
+    holds: tuple[ApiClientHold, ...] = ()
     #: False while the operator's clock disagrees with the API server's (rule 26).
     clock_trusted: bool = True

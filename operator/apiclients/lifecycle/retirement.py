@@ -1,7 +1,7 @@
 """Retiring and registering again (rules 8 to 10)."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from apiclients.lifecycle.timing import next_second, whole_second
 from apiclients.resources.apiclient import ApiClientSpec, ApiClientStatus, DesiredStatus, RetirementStatus
@@ -14,13 +14,8 @@ class Retirement:
     status: RetirementStatus | None
     #: The grace period is over: tokens are dead for good, credentials and Secret go.
     final: bool
-    #: The grace period seems over, but the clock cannot be trusted: nothing is destroyed and nothing restored.
+    #: A grace period begins or seems over, but the clock cannot be trusted: nothing is destroyed or restored.
     undecided: bool = False
-
-
-def accepted_wish(spec: ApiClientSpec) -> DesiredStatus:
-    """The wish in force. Every wish is accepted as long as nothing else depends on the client."""
-    return spec.desired_status
 
 
 def retirement(
@@ -35,22 +30,29 @@ def retirement(
     if known is None:
         if wish is not DesiredStatus.RETIRED:
             return Retirement(None, final=False)
+        if not clock_trusted:
+            return Retirement(None, final=False, undecided=True)
         begun = whole_second(now)
         known = RetirementStatus(retired_time=begun, final_time=begun + spec.retirement.grace_period)
     elif wish is DesiredStatus.RETIRED and not _finished(status, known):
         known = known.model_copy(update={"final_time": known.retired_time + spec.retirement.grace_period})
     over = now >= known.final_time
-    if over and not clock_trusted and not _finished(status, known):
+    settled = wish is DesiredStatus.RETIRED and _finished(status, known)
+    if over and not clock_trusted and not settled:
         return Retirement(known, final=False, undecided=True)
     return Retirement(known if wish is DesiredStatus.RETIRED else None, final=over)
 
 
 def not_before_after_retirement(status: ApiClientStatus, end: Retirement, now: datetime) -> datetime | None:
-    """The end of a grace period kills every token issued so far, once (rule 10)."""
-    known = end.status or status.retirement
-    if not end.final or known is None or _finished(status, known):
+    """The end of a grace period kills every token issued so far (rule 10), and so does registering again after it:
+    a gate that had not seen the retirement yet may have issued one since, or one of the very same second.
+    """
+    if not end.final:
         return None
-    return next_second(now)
+    if end.status is None:
+        stamped = max(now, status.tokens.not_before) if status.tokens is not None else now
+        return whole_second(stamped) + timedelta(seconds=1)
+    return None if _finished(status, end.status) else next_second(now)
 
 
 def _finished(status: ApiClientStatus, known: RetirementStatus) -> bool:

@@ -50,4 +50,10 @@ class DeleteSecret:
     resource_version: str
 
 
-Step = ReadSecret | CreateSecret | ReplaceSecret | RepairSecret | DeleteSecret
+@dataclass(frozen=True, slots=True)
+class ProveContracts:
+    """List the client's contracts anew, consistently: a retirement is about to be accepted."""
+
+
+SecretStep = ReadSecret | CreateSecret | ReplaceSecret | RepairSecret | DeleteSecret
+Step = ProveContracts | SecretStep

@@ -43,7 +43,7 @@ def spec_problem(spec: ApiClientSpec, now: datetime) -> str | None:
             f"spec.secret.overlap ({format_duration(secret.overlap)}) must be less than "
             f"spec.secret.lifetime ({lifetime}): lower overlap or remove it"
         )
-    if not_before is not None and demanded_not_before(ceil(not_before.timestamp()), now.timestamp()) == 0:
+    if not_before is not None and demanded_not_before(ceil(not_before.timestamp()), now.timestamp()) is None:
         return (
             f"spec.tokens.notBefore ({format_time(not_before)}) lies in the future: "
             "set a time that has passed, such as the present"

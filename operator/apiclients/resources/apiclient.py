@@ -7,6 +7,7 @@ from pydantic import Field
 
 from apiclients.resources.conditions import Condition
 from apiclients.resources.fields import (
+    LABEL_VALUE_PATTERN,
     LIST_ATOMIC,
     LIST_SET,
     Model,
@@ -23,6 +24,7 @@ from apiclients.resources.fields import (
 MAX_CREDENTIALS = 5
 MAX_HISTORY = 20
 MAX_CONTRACTS = 256
+MAX_HOLDS = 16
 
 
 class DesiredStatus(StrEnum):
@@ -57,7 +59,7 @@ class CredentialState(StrEnum):
     PREVIOUS = "Previous"
 
 
-_LabelValue = Annotated[str, Field(max_length=63)]
+_LabelValue = Annotated[str, Field(max_length=63, pattern=LABEL_VALUE_PATTERN)]
 _AnnotationValue = Annotated[str, Field(max_length=1024)]
 _Text = Annotated[str, Field(max_length=253)]
 
@@ -194,6 +196,21 @@ class RetirementStatus(Model):
     final_time: Annotated[Time, Field(description="When it is, or was, final: the end of the grace period.")]
 
 
+class ClientContracts(Model):
+    active: Annotated[int, Field(ge=0, description="Contracts in force.")]
+    pending: Annotated[int, Field(ge=0, description="Contracts that wait for something or somebody.")]
+    rejected: Annotated[int, Field(ge=0, description="Contracts that were rejected.")]
+    active_names: Annotated[
+        list[Name], Field(max_length=MAX_CONTRACTS, description="Those in force: what a retirement ends."), LIST_SET
+    ] = Field(default_factory=list)
+
+
+class HoldStatus(Model):
+    name: Annotated[Name, Field(description="Name of the ApiClientHold.")]
+    reason: Annotated[str, Field(max_length=1024, description="Why it was placed.")]
+    expires_time: Annotated[Time | None, Field(description="When it ends by itself.")] = None
+
+
 class Transition(Model):
     """One change of the observed status."""
 
@@ -230,6 +247,12 @@ class ApiClientStatus(Model):
     secret: Annotated[SecretStatus | None, Field(description="The Secret as last found right.")] = None
     tokens: Annotated[TokensStatus | None, Field(description="What holds for the client's tokens.")] = None
     retirement: Annotated[RetirementStatus | None, Field(description="Present while retired.")] = None
+    contracts: Annotated[ClientContracts | None, Field(description="The client's contracts.")] = None
+    holds: Annotated[
+        list[HoldStatus],
+        Field(max_length=MAX_HOLDS, description="Holds that stop the client, capped."),
+        list_map("name"),
+    ] = Field(default_factory=list)
     conditions: Annotated[
         list[Condition], Field(max_length=16, description="Conditions; wait on Ready or Active."), list_map("type")
     ] = Field(default_factory=list)

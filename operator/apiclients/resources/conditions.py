@@ -12,6 +12,9 @@ from pydantic import Field
 
 from apiclients.resources.fields import Model, Time
 
+#: The longest message (the bound of ``metav1.Condition``); longer ones are cut.
+MAX_MESSAGE = 32768
+
 
 class ConditionType(StrEnum):
     """What a condition speaks of."""
@@ -45,6 +48,25 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     CLOCK_SKEW = "ClockSkew"
     WRITE_FAILED = "WriteFailed"
+    ACKNOWLEDGEMENT_REQUIRED = "AcknowledgementRequired"
+    PUBLISHED = "Published"
+    RETIREMENT_IS_FINAL = "RetirementIsFinal"
+    ACTIVE = "Active"
+    CLIENT_NOT_FOUND = "ClientNotFound"
+    API_NOT_FOUND = "ApiNotFound"
+    PLAN_NOT_FOUND = "PlanNotFound"
+    PENDING_APPROVAL = "PendingApproval"
+    REJECTED = "Rejected"
+    CONFLICT = "Conflict"
+    CLIENT_RETIRED = "ClientRetired"
+    API_RETIRED = "ApiRetired"
+    TOO_MANY_CONTRACTS = "TooManyContracts"
+    COUNTED = "Counted"
+    CONTRACT_NOT_FOUND = "ContractNotFound"
+    MISMATCH = "Mismatch"
+    OUTVOTED = "Outvoted"
+    HOLDING = "Holding"
+    HOLD_EXPIRED = "HoldExpired"
 
 
 REASONS: dict[Reason, str] = {
@@ -66,15 +88,34 @@ REASONS: dict[Reason, str] = {
     Reason.INVALID_SPEC: "The spec asks for something that cannot be obeyed; the message says what to change.",
     Reason.CLOCK_SKEW: "The operator's clock disagrees with the API server's; nothing irreversible is done.",
     Reason.WRITE_FAILED: "A write was refused or failed; the operator tries again.",
+    Reason.ACKNOWLEDGEMENT_REQUIRED: "The retirement would end active contracts that are not acknowledged.",
+    Reason.PUBLISHED: "The API is published: it can be contracted and called.",
+    Reason.RETIREMENT_IS_FINAL: "The API's retirement is final: publish a new version under another name.",
+    Reason.ACTIVE: "The contract is in force.",
+    Reason.CLIENT_NOT_FOUND: "There is no such ApiClient in this namespace (yet).",
+    Reason.API_NOT_FOUND: "There is no such Api that this namespace may contract (yet).",
+    Reason.PLAN_NOT_FOUND: "The Api has no such plan.",
+    Reason.PENDING_APPROVAL: "The contract waits for a ContractApproval from the Api's owner.",
+    Reason.REJECTED: "The Api's owner has rejected the contract.",
+    Reason.CONFLICT: "An older contract of the same client for the same Api counts.",
+    Reason.CLIENT_RETIRED: "The client is retired: its contracts have ended.",
+    Reason.API_RETIRED: "The Api is retired: contracts to it have ended.",
+    Reason.TOO_MANY_CONTRACTS: "The client has as many active contracts as there can be.",
+    Reason.COUNTED: "The approval counts for its contract.",
+    Reason.CONTRACT_NOT_FOUND: "There is no such contract (yet).",
+    Reason.MISMATCH: "The approval does not match its contract, or speaks of an earlier contract of that name.",
+    Reason.OUTVOTED: "Another approval rejects the same contract, and a rejection wins.",
+    Reason.HOLDING: "The hold stops the clients that it matches.",
+    Reason.HOLD_EXPIRED: "The hold has expired and stops nobody.",
 }
 
 
 class Condition(Model):
-    """One observation, as ``metav1.Condition``."""
+    """One observation, as metav1.Condition."""
 
     type: Annotated[str, Field(max_length=316, description="What the condition speaks of.")]
     status: Annotated[Literal["True", "False", "Unknown"], Field(description="True, False or Unknown.")]
     reason: Annotated[str, Field(min_length=1, max_length=1024, description="Why, for programs: one CamelCase word.")]
-    message: Annotated[str, Field(max_length=32768, description="Why, for people.")] = ""
+    message: Annotated[str, Field(max_length=MAX_MESSAGE, description="Why, for people.")] = ""
     observed_generation: Annotated[int | None, Field(ge=0, description="The generation that this speaks of.")] = None
     last_transition_time: Annotated[Time, Field(description="When the status last changed.")]

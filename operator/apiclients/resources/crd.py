@@ -6,14 +6,18 @@ file is not what the models say.
 
 import argparse
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from apiclients.resources.api import ApiSpec, ApiStatus
 from apiclients.resources.apiclient import ApiClientSpec, ApiClientStatus
+from apiclients.resources.approval import ContractApprovalSpec, ContractApprovalStatus
+from apiclients.resources.contract import ContractSpec, ContractStatus
 from apiclients.resources.fields import Model
+from apiclients.resources.hold import ApiClientHoldSpec, ApiClientHoldStatus
 from apiclients.resources.names import GROUP, VERSION
 from apiclients.resources.schema import structural_schema
 
@@ -30,6 +34,14 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule about the shape of a spec, in CEL. Never one about life cycles (DESIGN rule 27)."""
+
+    expression: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """What a CustomResourceDefinition needs beside the models."""
 
@@ -40,7 +52,8 @@ class Kind:
     status: type[Model]
     columns: tuple[Column, ...]
     short_names: tuple[str, ...] = ()
-    selectable_fields: tuple[str, ...] = field(default=())
+    selectable_fields: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     @property
     def singular(self) -> str:
@@ -68,6 +81,7 @@ API_CLIENT = Kind(
         Column("OBSERVED", ".status.observedStatus", description="What is in force."),
         Column("READY", _condition("Ready", "status"), description="Whether the operator has done all that it can."),
         Column("REASON", _condition("Ready", "reason"), description="Why it is (not) ready."),
+        Column("CONTRACTS", ".status.contracts.active", "integer", description="Contracts in force."),
         # As text: kubectl shows a date in the future as <invalid>.
         Column("SECRET-EXPIRES", ".status.credentials[0].expiresTime", description="When the secret expires."),
         Column("AGE", ".metadata.creationTimestamp", "date", description="Time since creation."),
@@ -79,7 +93,90 @@ API_CLIENT = Kind(
     ),
 )
 
-KINDS: tuple[Kind, ...] = (API_CLIENT,)
+API = Kind(
+    kind="Api",
+    plural="apis",
+    description="Something that can be consumed, under plans, by contract.",
+    spec=ApiSpec,
+    status=ApiStatus,
+    selectable_fields=(".spec.desiredStatus",),
+    columns=(
+        Column("VERSION", ".spec.version", description="The version of the API."),
+        Column("DESIRED", ".spec.desiredStatus", description="What spec asks for."),
+        Column("OBSERVED", ".status.observedStatus", description="What is in force."),
+        Column("READY", _condition("Ready", "status"), description="Whether the operator has done all that it can."),
+        Column("REASON", _condition("Ready", "reason"), description="Why it is (not) ready."),
+        Column("ACTIVE", ".status.contracts.active", "integer", description="Contracts in force."),
+        Column("PENDING", ".status.contracts.pending", "integer", description="Contracts that wait."),
+        Column("AGE", ".metadata.creationTimestamp", "date", description="Time since creation."),
+        Column("AUDIENCE", ".status.audience", priority=1, description="Audience of tokens for this API."),
+        Column("MESSAGE", _condition("Ready", "message"), priority=1, description="Why, in words."),
+    ),
+)
+
+CONTRACT = Kind(
+    kind="Contract",
+    plural="contracts",
+    description="One client version consumes one API under one plan.",
+    spec=ContractSpec,
+    status=ContractStatus,
+    selectable_fields=(".spec.clientName", ".spec.api.namespace", ".spec.api.name"),
+    columns=(
+        Column("CLIENT", ".spec.clientName", description="The client."),
+        Column("API", ".spec.api.name", description="The Api."),
+        Column("PLAN", ".spec.plan", description="The plan that is asked for."),
+        Column("STATUS", ".status.observedStatus", description="Whether it is in force."),
+        Column("REASON", _condition("Ready", "reason"), description="Why it is (not) ready."),
+        Column("AGE", ".metadata.creationTimestamp", "date", description="Time since creation."),
+        Column("API-NAMESPACE", ".spec.api.namespace", priority=1, description="Namespace of the Api."),
+        Column("PLAN-IN-FORCE", ".status.inForce.plan", priority=1, description="The plan under which calls pass."),
+        Column("MESSAGE", _condition("Ready", "message"), priority=1, description="Why, in words."),
+    ),
+)
+
+CONTRACT_APPROVAL = Kind(
+    kind="ContractApproval",
+    plural="contractapprovals",
+    description="The provider's yes or no to a contract; it lives in the Api's namespace.",
+    spec=ContractApprovalSpec,
+    status=ContractApprovalStatus,
+    columns=(
+        Column("CONTRACT-NAMESPACE", ".spec.contract.namespace", description="Namespace of the contract."),
+        Column("CONTRACT", ".spec.contract.name", description="The contract."),
+        Column("API", ".spec.api", description="The Api."),
+        Column("PLAN", ".spec.plan", description="The plan."),
+        Column("DECISION", ".spec.decision", description="Approved or Rejected."),
+        Column("COUNTS", _condition("Ready", "status"), description="Whether it counts."),
+        Column("AGE", ".metadata.creationTimestamp", "date", description="Time since creation."),
+        Column("MESSAGE", _condition("Ready", "message"), priority=1, description="Why, in words."),
+    ),
+)
+
+API_CLIENT_HOLD = Kind(
+    kind="ApiClientHold",
+    plural="apiclientholds",
+    description="The emergency stop for clients, which re-applying Git cannot undo; deleting it releases them.",
+    spec=ApiClientHoldSpec,
+    status=ApiClientHoldStatus,
+    columns=(
+        Column("CLIENT", ".spec.clientName", description="The client, when it is named."),
+        Column("ACTIVE", _condition("Active", "status"), description="Whether it stops anybody now."),
+        Column("STOPS", ".status.stoppedCount", "integer", description="How many clients it stops."),
+        # As text: kubectl shows a date in the future as <invalid>.
+        Column("EXPIRES", ".spec.expiresTime", description="When it ends by itself."),
+        Column("REASON", ".spec.reason", description="Why it was placed."),
+        Column("AGE", ".metadata.creationTimestamp", "date", description="Time since creation."),
+        Column("CLIENTS", ".status.stoppedNames", priority=1, description="Which clients it stops."),
+    ),
+    rules=(
+        Rule(
+            "has(self.clientName) != has(self.selector)",
+            "exactly one of clientName and selector is needed",
+        ),
+    ),
+)
+
+KINDS: tuple[Kind, ...] = (API_CLIENT, API, CONTRACT, CONTRACT_APPROVAL, API_CLIENT_HOLD)
 
 
 def custom_resource_definition(kind: Kind) -> dict[str, Any]:
@@ -111,19 +208,19 @@ def _version(kind: Kind) -> dict[str, Any]:
         "storage": True,
         "schema": {"openAPIV3Schema": _root_schema(kind)},
         "subresources": {"status": {}},
-        "selectableFields": [{"jsonPath": path} for path in kind.selectable_fields],
         "additionalPrinterColumns": [_column(column) for column in kind.columns],
-    }
+    } | _selectable(kind)
+
+
+def _selectable(kind: Kind) -> dict[str, Any]:
+    paths = [{"jsonPath": path} for path in kind.selectable_fields]
+    return {"selectableFields": paths} if paths else {}
 
 
 def _column(column: Column) -> dict[str, Any]:
-    return {
-        "name": column.name,
-        "type": column.type,
-        "jsonPath": column.path,
-        "priority": column.priority,
-        "description": column.description,
-    }
+    shown = {"name": column.name, "type": column.type, "jsonPath": column.path, "description": column.description}
+    # The API server drops a priority of 0, and would take the file for a change at every apply.
+    return shown | ({"priority": column.priority} if column.priority else {})
 
 
 def _root_schema(kind: Kind) -> dict[str, Any]:
@@ -141,10 +238,17 @@ def _root_schema(kind: Kind) -> dict[str, Any]:
             "apiVersion": {"type": "string", "description": "The versioned schema of this object."},
             "kind": {"type": "string", "description": "The kind of this object."},
             "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 63}}},
-            "spec": structural_schema(kind.spec) | {"description": "What is desired."},
+            "spec": _spec_schema(kind),
             "status": status,
         },
     }
+
+
+def _spec_schema(kind: Kind) -> dict[str, Any]:
+    schema = structural_schema(kind.spec) | {"description": "What is desired."}
+    if kind.rules:
+        schema["x-kubernetes-validations"] = [{"rule": r.expression, "message": r.message} for r in kind.rules]
+    return schema
 
 
 def render(kind: Kind) -> str:

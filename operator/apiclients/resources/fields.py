@@ -48,20 +48,30 @@ def parse_time(text: str) -> datetime:
     value = datetime.fromisoformat(text)
     if value.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone: write it like 2026-01-31T12:00:00Z")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is out of range") from None
 
 
 def format_time(value: datetime) -> str:
     """RFC 3339 in UTC and whole seconds, as the API server writes times."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def _duration_in(value: Any) -> timedelta:
-    return value if isinstance(value, timedelta) else parse_duration(value)
+    return value if isinstance(value, timedelta) else parse_duration(_text(value))
 
 
 def _time_in(value: Any) -> datetime:
-    return value if isinstance(value, datetime) else parse_time(value)
+    return value if isinstance(value, datetime) else parse_time(_text(value))
+
+
+def _text(value: Any) -> str:
+    # A TypeError would pass through pydantic as it is, and out of the reconcile of one bad object.
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a string")  # noqa: TRY004
+    return value
 
 
 def duration_schema(minimum: str, maximum: str) -> dict[str, Any]:
@@ -111,6 +121,8 @@ LIST_SET = _marker(list_type="set")
 LIST_ATOMIC = _marker(list_type="atomic")
 
 #: A name of an object in Kubernetes that this project defines (RFC 1123 subdomain, short).
-NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+#: A value of a label, as the API server takes it.
+LABEL_VALUE_PATTERN = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
 SecretName = Annotated[str, Field(min_length=1, max_length=253, pattern=NAME_PATTERN)]

@@ -38,5 +38,5 @@ class Pepper(Model):
 class KeyRing(Model):
     """Signing keys oldest first; the last pepper keys new digests."""
 
-    signing_keys: Annotated[tuple[SigningKey, ...], Field(max_length=16)]
-    peppers: Annotated[tuple[Pepper, ...], Field(max_length=16)]
+    signing_keys: Annotated[tuple[SigningKey, ...], Field(min_length=1, max_length=16)]
+    peppers: Annotated[tuple[Pepper, ...], Field(min_length=1, max_length=16)]

@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from apiclients.resources.api import ApiSpec, ApiStatus
 from apiclients.resources.apiclient import ApiClientSpec, ApiClientStatus
-from apiclients.resources.fields import parse_time
+from apiclients.resources.approval import ContractApprovalSpec, ContractApprovalStatus
+from apiclients.resources.contract import ContractSpec, ContractStatus
+from apiclients.resources.fields import Model, parse_time
+from apiclients.resources.hold import ApiClientHoldSpec, ApiClientHoldStatus
 
 
 class InvalidObjectError(ValueError):
@@ -64,12 +68,7 @@ class ApiClient:
     @classmethod
     def from_object(cls, obj: Mapping[str, Any], *, changed_by: str | None = None) -> "ApiClient":
         """Read a JSON object. Raises :class:`InvalidObjectError` when spec or status does not fit the models."""
-        try:
-            spec = ApiClientSpec.model_validate(obj.get("spec") or {})
-            status = ApiClientStatus.model_validate(obj.get("status") or {})
-        except ValidationError as error:
-            raise InvalidObjectError(_explain(error)) from error
-        return cls(Metadata.from_object(obj), spec, status, changed_by)
+        return cls(Metadata.from_object(obj), *_parts(obj, ApiClientSpec, ApiClientStatus), changed_by)
 
     @property
     def client_id(self) -> str:
@@ -82,9 +81,76 @@ class ApiClient:
         return self.spec.secret.name or f"{self.metadata.name}-credentials"
 
 
+@dataclass(frozen=True, slots=True)
+class Api:
+    """One Api, read."""
+
+    metadata: Metadata
+    spec: ApiSpec
+    status: ApiStatus
+
+    @classmethod
+    def from_object(cls, obj: Mapping[str, Any]) -> "Api":
+        """Read a JSON object. Raises :class:`InvalidObjectError`."""
+        return cls(Metadata.from_object(obj), *_parts(obj, ApiSpec, ApiStatus))
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One Contract, read."""
+
+    metadata: Metadata
+    spec: ContractSpec
+    status: ContractStatus
+
+    @classmethod
+    def from_object(cls, obj: Mapping[str, Any]) -> "Contract":
+        """Read a JSON object. Raises :class:`InvalidObjectError`."""
+        return cls(Metadata.from_object(obj), *_parts(obj, ContractSpec, ContractStatus))
+
+
+@dataclass(frozen=True, slots=True)
+class ContractApproval:
+    """One ContractApproval, read."""
+
+    metadata: Metadata
+    spec: ContractApprovalSpec
+    status: ContractApprovalStatus
+
+    @classmethod
+    def from_object(cls, obj: Mapping[str, Any]) -> "ContractApproval":
+        """Read a JSON object. Raises :class:`InvalidObjectError`."""
+        return cls(Metadata.from_object(obj), *_parts(obj, ContractApprovalSpec, ContractApprovalStatus))
+
+
+@dataclass(frozen=True, slots=True)
+class ApiClientHold:
+    """One ApiClientHold, read."""
+
+    metadata: Metadata
+    spec: ApiClientHoldSpec
+    status: ApiClientHoldStatus
+
+    @classmethod
+    def from_object(cls, obj: Mapping[str, Any]) -> "ApiClientHold":
+        """Read a JSON object. Raises :class:`InvalidObjectError`."""
+        return cls(Metadata.from_object(obj), *_parts(obj, ApiClientHoldSpec, ApiClientHoldStatus))
+
+
 def client_id(metadata: Metadata) -> str:
     """``<namespace>.<name>.<first 8 of the UID>`` (DESIGN section 2)."""
     return f"{metadata.namespace}.{metadata.name}.{metadata.uid[:8]}"
+
+
+_Spec = TypeVar("_Spec", bound=Model)
+_Status = TypeVar("_Status", bound=Model)
+
+
+def _parts(obj: Mapping[str, Any], spec: type[_Spec], status: type[_Status]) -> tuple[_Spec, _Status]:
+    try:
+        return spec.model_validate(obj.get("spec") or {}), status.model_validate(obj.get("status") or {})
+    except ValidationError as error:
+        raise InvalidObjectError(_explain(error)) from error
 
 
 def _time(text: str | None) -> datetime | None:

@@ -1,21 +1,21 @@
-"""The operator's cache of ApiClients: fed by kopf's watch, by its own writes, and by a list for what a watch misses."""
+"""The operator's cache of one kind: fed by kopf's watch, by its own writes, and by a list for what a watch misses."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import orjson
 
-from apiclients.controllers.queue import Key
-from apiclients.kube.client import KubeClient, custom_resource
+from apiclients.kube.client import KubeClient, ResourceType
 from apiclients.kube.errors import NotFoundError
-from apiclients.resources.names import GROUP, VERSION
-from apiclients.resources.objects import ApiClient
 
 logger = logging.getLogger(__name__)
 
-API_CLIENTS = custom_resource(GROUP, VERSION, "apiclients", "ApiClient")
+T = TypeVar("T")
+
+#: Namespace and name.
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,32 @@ class _Entry:
     changed_by: str | None
 
 
-class ClientStore:
-    """ApiClients by namespace and name. A newer version of an object never gives way to an older one."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changed, as JSON; ``old`` is None for a new object, ``new`` for one that is gone."""
 
-    def __init__(self, on_change: Callable[[Key], None]) -> None:
+    key: Key
+    old: dict[str, Any] | None
+    new: dict[str, Any] | None
+    #: The answer to an own write: who wrote it knows it already.
+    own: bool = False
+
+
+class ObjectStore(Generic[T]):
+    """Objects by namespace and name. A newer version of an object never gives way to an older one."""
+
+    def __init__(
+        self,
+        resource: ResourceType,
+        read: Callable[[Mapping[str, Any], str | None], T],
+        on_change: Callable[[Change], None],
+    ) -> None:
+        """``read`` makes the typed object of the JSON and of who last set ``spec.desiredStatus``."""
+        self.resource = resource
+        self._read = read
         self._on_change = on_change
         self._entries: dict[Key, _Entry] = {}
+        self._by_namespace: dict[str, set[str]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -41,37 +61,46 @@ class ClientStore:
     def __iter__(self) -> Iterator[Key]:
         return iter(list(self._entries))
 
-    def get(self, key: Key) -> ApiClient | None:
-        """One client, read. Raises InvalidObjectError when it does not fit the models."""
+    def get(self, key: Key) -> T | None:
+        """One object, read. Raises InvalidObjectError when it does not fit the models."""
         entry = self._entries.get(key)
-        return ApiClient.from_object(orjson.loads(entry.body), changed_by=entry.changed_by) if entry else None
+        return self._read(orjson.loads(entry.body), entry.changed_by) if entry else None
 
     def raw(self, key: Key) -> dict[str, Any] | None:
-        """One client as JSON, for an object that cannot be read."""
+        """One object as JSON."""
         entry = self._entries.get(key)
-        return orjson.loads(entry.body) if entry else None
+        return _decoded(entry) if entry else None
 
-    def put(self, obj: Mapping[str, Any], *, announce: bool = True) -> None:
+    def in_namespace(self, namespace: str) -> list[Key]:
+        """The keys of all objects in a namespace."""
+        return [(namespace, name) for name in self._by_namespace.get(namespace, ())]
+
+    def put(self, obj: Mapping[str, Any], *, own: bool = False) -> None:
         """Take in an object as it now is; nothing happens when that version is known already."""
         key, entry = _entry(obj)
         known = self._entries.get(key)
         if known is not None and known.uid == entry.uid and known.resource_version >= entry.resource_version:
             return
         self._entries[key] = entry
-        if announce:
-            self._on_change(key)
+        self._by_namespace.setdefault(key[0], set()).add(key[1])
+        self._on_change(Change(key, _decoded(known) if known else None, _decoded(entry), own))
 
     def remove(self, key: Key, uid: str | None = None) -> None:
         """Forget an object that is gone; with a UID only if it is still that one."""
         known = self._entries.get(key)
-        if known is not None and uid in (None, known.uid):
-            del self._entries[key]
-            self._on_change(key)
+        if known is None or uid not in (None, known.uid):
+            return
+        del self._entries[key]
+        names = self._by_namespace[key[0]]
+        names.discard(key[1])
+        if not names:
+            del self._by_namespace[key[0]]
+        self._on_change(Change(key, _decoded(known), None))
 
     async def refresh(self, client: KubeClient, key: Key) -> None:
         """Read one object anew. Raises KubeError."""
         try:
-            self.put(await client.get(API_CLIENTS, *key))
+            self.put(await client.get(self.resource, *key))
         except NotFoundError:
             self.remove(key)
 
@@ -82,18 +111,17 @@ class ClientStore:
         """
         before = {key: entry.uid for key, entry in self._entries.items()}
         listed: dict[Key, tuple[str, int]] = {}
-        async for page in client.pages(API_CLIENTS, metadata_only=True):
+        async for page in client.pages(self.resource, metadata_only=True):
             for item in page.items:
                 meta = item["metadata"]
                 listed[meta["namespace"], meta["name"]] = meta["uid"], int(meta["resourceVersion"])
         gone = [key for key, uid in before.items() if key not in listed and self._uid(key) == uid]
         behind = [key for key, found in listed.items() if self._behind(key, *found)]
-        for key in gone:
-            await self.refresh(client, key)  # a GET, for the watch may have brought a new one of that name
-        for key in behind:
-            await self.refresh(client, key)
+        for key in (*gone, *behind):
+            await self.refresh(client, key)  # a GET, for the watch may have brought something newer meanwhile
         if gone or behind:
-            logger.warning("Watch of ApiClients missed changes", extra={"deleted": len(gone), "changed": len(behind)})
+            counts = {"deleted": len(gone), "changed": len(behind)}
+            logger.warning("Watch of %s missed changes", self.resource.plural, extra=counts)
         return len(gone) + len(behind)
 
     def _uid(self, key: Key) -> str | None:
@@ -103,6 +131,11 @@ class ClientStore:
     def _behind(self, key: Key, uid: str, resource_version: int) -> bool:
         entry = self._entries.get(key)
         return entry is None or entry.uid != uid or entry.resource_version < resource_version
+
+
+def _decoded(entry: _Entry) -> dict[str, Any]:
+    body: dict[str, Any] = orjson.loads(entry.body)
+    return body
 
 
 def _entry(obj: Mapping[str, Any]) -> tuple[Key, _Entry]:

@@ -1,0 +1,484 @@
+"""The strict verifier against joserfc and PyJWT: what it accepts both accept, and everything hostile it refuses."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import random
+from typing import Any
+
+import jwt as pyjwt
+import orjson
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from joserfc import jwt as joserfc_jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from apiclients.gate.signing import encode, load_ring, token_header
+from apiclients.gate.verifier import MAX_TOKEN_BYTES, Fault, InvalidTokenError, Verifier
+from apiclients.resources.keys import Algorithm
+from tests.gate.support import ISSUER, START, UID, World, key_ring, signing_key
+
+ES, RS = signing_key("es"), signing_key("rs", Algorithm.RS256)
+LATER = signing_key("later", active=START + 3600)
+LOADED = load_ring(key_ring(ES, RS, LATER))
+VERIFIER = Verifier(ISSUER, LOADED.keys)
+JWKS = orjson.loads(LOADED.jwks)
+KEYS = {key["kid"]: pyjwt.PyJWK(key) for key in JWKS["keys"]}
+CLAIMS: dict[str, Any] = {
+    "iss": ISSUER,
+    "sub": "team-a.billing.0a1b2c3d",
+    "aud": ISSUER,
+    "exp": int(START) + 3600,
+    "iat": int(START),
+    "jti": "jti-1",
+    "client_id": "team-a.billing.0a1b2c3d",
+    "uid": UID,
+    "scope": "",
+}
+DEFAULT_CLAIMS = orjson.dumps(CLAIMS)
+
+
+def header(kid: str) -> bytes:
+    return LOADED.keys[kid].header
+
+
+def sign(payload: bytes, kid: str = "es", head: bytes | None = None) -> bytes:
+    """A token with any payload and any header, signed by a key of ours."""
+    data = (header(kid) if head is None else head) + b"." + encode(payload)
+    return data + b"." + encode(LOADED.keys[kid].sign(data))
+
+
+def accepts(token: bytes) -> bool:
+    """Ours, each time without the cache."""
+    try:
+        VERIFIER.verify_uncached(token)
+    except InvalidTokenError:
+        return False
+    return True
+
+
+def fault(token: bytes) -> Fault:
+    with pytest.raises(InvalidTokenError) as caught:
+        VERIFIER.verify(token)
+    return caught.value.fault
+
+
+def joserfc_accepts(token: bytes) -> bool:
+    try:
+        joserfc_jwt.decode(token, KeySet.import_key_set(JWKS), algorithms=["ES256", "RS256"])
+    except (JoseError, ValueError):
+        return False
+    return True
+
+
+def pyjwt_accepts(token: bytes) -> bool:
+    try:
+        kid = pyjwt.get_unverified_header(token)["kid"]
+        pyjwt.decode(
+            token,
+            KEYS[kid],
+            algorithms=["ES256", "RS256"],
+            audience=ISSUER,
+            issuer=ISSUER,
+            options={"verify_exp": False, "verify_iat": False},
+        )
+    except (pyjwt.PyJWTError, ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
+def others_accept(token: bytes) -> bool:
+    return joserfc_accepts(token) and pyjwt_accepts(token)
+
+
+@pytest.mark.parametrize("kid", ["es", "rs", "later"])
+def test_good_tokens(kid: str) -> None:
+    token = sign(DEFAULT_CLAIMS, kid)
+    assert accepts(token)
+    assert others_accept(token)
+
+
+def test_what_the_gate_issues_is_accepted_everywhere() -> None:
+    world = World(ring=key_ring(ES))
+    for _ in range(200):
+        token = world.gate.issue(world.client).token.encode()
+        assert accepts(token)
+        assert others_accept(token)
+
+
+def test_several_audiences() -> None:
+    token = sign(orjson.dumps(CLAIMS | {"aud": [f"{ISSUER}/apis/team-b/orders", ISSUER]}))
+    assert VERIFIER.verify(token).audience == (f"{ISSUER}/apis/team-b/orders", ISSUER)
+    assert others_accept(token)
+
+
+def _public_pem(kid: str) -> bytes:
+    key = load_pem_private_key({"es": ES, "rs": RS}[kid].private_key.encode(), None).public_key()
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _hs256(head: dict[str, Any], key: bytes) -> bytes:
+    data = encode(orjson.dumps(head)) + b"." + encode(DEFAULT_CLAIMS)
+    return data + b"." + encode(hmac.new(key, data, hashlib.sha256).digest())
+
+
+def _raw_header(text: str) -> bytes:
+    return sign(DEFAULT_CLAIMS, head=encode(text.encode()))
+
+
+FOREIGN = load_ring(key_ring(signing_key("foreign"))).keys["foreign"]
+HOSTILE_HEADERS: list[dict[str, Any]] = [
+    {"alg": "none", "kid": "es", "typ": "at+jwt"},
+    {"alg": "None", "kid": "es", "typ": "at+jwt"},
+    {"alg": "RS256", "kid": "es", "typ": "at+jwt"},
+    {"alg": "ES384", "kid": "es", "typ": "at+jwt"},
+    {"alg": "ES256K", "kid": "es", "typ": "at+jwt"},
+    {"alg": "ES256", "kid": "es", "typ": "JWT"},
+    {"alg": "ES256", "kid": "es", "typ": "application/at+jwt"},
+    {"alg": "ES256", "kid": "es", "typ": "AT+JWT"},
+    {"alg": "ES256", "kid": "es"},
+    {"alg": "ES256", "typ": "at+jwt"},
+    {"alg": "ES256", "kid": "", "typ": "at+jwt"},
+    {"alg": "ES256", "kid": ["es"], "typ": "at+jwt"},
+    {"alg": "ES256", "kid": "../../es", "typ": "at+jwt"},
+    {"alg": "ES256", "kid": "unknown", "typ": "at+jwt"},
+    {"alg": "ES256", "kid": "es", "typ": "at+jwt", "jwk": dict(FOREIGN.jwk)},
+    {"alg": "ES256", "kid": "es", "typ": "at+jwt", "jku": "https://evil.example.com/jwks"},
+    {"alg": "ES256", "kid": "es", "typ": "at+jwt", "x5c": ["MIIB"]},
+    {"alg": "ES256", "kid": "es", "typ": "at+jwt", "crit": ["b64"], "b64": False},
+    {"alg": "ES256", "kid": "es", "typ": "at+jwt", "crit": []},
+    {"alg": "ES256", "kid": "es", "typ": "at+jwt", "b64": False},
+    {"alg": "ES256", "kid": "es", "typ": "at+jwt", "zip": "DEF"},
+    {"typ": "at+jwt", "kid": "es", "alg": "ES256"},
+]
+
+
+@pytest.mark.parametrize("head", HOSTILE_HEADERS, ids=lambda head: json.dumps(head)[:60])
+def test_no_other_header_is_looked_at(head: dict[str, Any]) -> None:
+    encoded = encode(orjson.dumps(head))
+    for kid in ("es", "rs"):
+        assert fault(sign(DEFAULT_CLAIMS, kid, encoded)) is Fault.UNKNOWN_HEADER
+    data = encoded + b"." + encode(DEFAULT_CLAIMS) + b"."
+    assert fault(data) is Fault.UNKNOWN_HEADER
+    assert fault(data + encode(FOREIGN.sign(data[:-1]))) is Fault.UNKNOWN_HEADER
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"alg":"ES256", "kid":"es","typ":"at+jwt"}',
+        '{"alg":"ES256","kid":"es","typ":"at+jwt"} ',
+        '{"alg":"ES256","kid":"es","typ":"at+jwt","typ":"at+jwt"}',
+        '{"alg":"none","alg":"ES256","kid":"es","typ":"at+jwt"}',
+        '{"alg":"ES256","kid":"e\\u0073","typ":"at+jwt"}',
+        "[]",
+        "null",
+        "",
+        "\ufeff" + '{"alg":"ES256","kid":"es","typ":"at+jwt"}',
+    ],
+)
+def test_no_other_spelling_of_our_header(text: str) -> None:
+    assert fault(_raw_header(text)) is Fault.UNKNOWN_HEADER
+
+
+@pytest.mark.parametrize("kid", ["es", "rs"])
+@pytest.mark.parametrize("secret", ["pem", "pem-stripped", "empty", "jwk"])
+def test_hs256_with_a_public_key(kid: str, secret: str) -> None:
+    pem = _public_pem(kid)
+    key = {"pem": pem, "pem-stripped": pem.strip(), "empty": b"", "jwk": orjson.dumps(dict(LOADED.keys[kid].jwk))}
+    for head in ({"alg": "HS256", "kid": kid, "typ": "at+jwt"}, {"alg": "HS256", "typ": "at+jwt"}):
+        assert fault(_hs256(head, key[secret])) is Fault.UNKNOWN_HEADER
+    data = header(kid) + b"." + encode(DEFAULT_CLAIMS)
+    mac = hmac.new(key[secret], data, hashlib.sha256).digest()
+    for signature in (mac, mac + mac):
+        assert fault(data + b"." + encode(signature)) is Fault.BAD_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        b"",
+        b"\0" * 64,
+        b"\xff" * 64,
+        b"\0" * 63 + b"\1",
+        b"\1" * 63,
+        b"\1" * 65,
+        bytes.fromhex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551") * 2,
+    ],
+)
+def test_no_signature_like_numbers(signature: bytes) -> None:
+    """CVE-2022-21449 and its kin: zero, the order of the curve, DER, wrong lengths."""
+    data = header("es") + b"." + encode(DEFAULT_CLAIMS)
+    assert not accepts(data + b"." + encode(signature))
+
+
+def test_a_der_signature_is_none() -> None:
+    key = load_pem_private_key(ES.private_key.encode(), None)
+    assert isinstance(key, EllipticCurvePrivateKey)
+    data = header("es") + b"." + encode(DEFAULT_CLAIMS)
+    assert fault(data + b"." + encode(key.sign(data, ECDSA(SHA256())))) is Fault.BAD_SIGNATURE
+
+
+def test_keys_do_not_stand_in_for_each_other() -> None:
+    for signer in ("rs", "later"):
+        assert fault(sign(DEFAULT_CLAIMS, signer, header("es"))) is Fault.BAD_SIGNATURE
+    data = token_header(ES) + b"." + encode(DEFAULT_CLAIMS)
+    assert fault(data + b"." + encode(FOREIGN.sign(data))) is Fault.BAD_SIGNATURE
+
+
+SIGNED_HOSTILE = [
+    b"",
+    b"null",
+    b"[]",
+    b"7",
+    b'"text"',
+    b"{}",
+    b"{",
+    b"\xff\xfe",
+    DEFAULT_CLAIMS[:-1] + b',"uid":"another"}',
+    DEFAULT_CLAIMS.replace(b'"uid":', b'"uid":"another","uid":'),
+    DEFAULT_CLAIMS.replace(b'"scope"', b'"sc\\u006fpe"'),
+    DEFAULT_CLAIMS.replace(b":", b": ", 1),
+    DEFAULT_CLAIMS + b" ",
+    b"\xef\xbb\xbf" + DEFAULT_CLAIMS,
+    DEFAULT_CLAIMS.replace(b'"jti-1"', b'"jti\xff"'),
+    DEFAULT_CLAIMS.replace(b'"jti-1"', b'"\\ud800"'),
+    b'{"a":' * 300 + b"1" + b"}" * 300,
+    DEFAULT_CLAIMS[:-1] + b',"x":' + b"[" * 300 + b"]" * 300 + b"}",
+    *(
+        DEFAULT_CLAIMS.replace(b'"exp":1800003600', b'"exp":' + number)
+        for number in (
+            b"1800003600.0",
+            b"1.8e9",
+            b"1e400",
+            b"-1e400",
+            b"NaN",
+            b"Infinity",
+            b"9" * 400,
+            b"18446744073709551616",
+            b"-1800003600",
+            b"true",
+            b"null",
+            b'"1800003600"',
+            b"[1800003600]",
+            b"0",
+            b"9007199254740993",
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("payload", SIGNED_HOSTILE, ids=lambda payload: repr(payload[-40:]))
+def test_payloads_that_we_would_never_write(payload: bytes) -> None:
+    """Even with our own signature: a second line of defence, should something else ever sign with our keys."""
+    assert fault(sign(payload)) is Fault.BAD_CLAIMS
+
+
+ODD: tuple[Any, ...] = (None, 7, True, [], {}, 1.5, "\u00e4", "line\nbreak")
+WRONG: list[tuple[str, Any]] = [
+    *((name, value) for name in CLAIMS for value in ODD),
+    ("iss", ISSUER + "/"),
+    ("iss", [ISSUER]),
+    ("aud", "https://other.example.com"),
+    ("aud", ["https://other.example.com"]),
+    ("aud", [ISSUER, 7]),
+    ("aud", {ISSUER: 1}),
+    ("sub", ""),
+    ("sub", "another"),
+    ("client_id", ""),
+    ("uid", ""),
+    ("jti", ""),
+    ("iat", True),
+    ("iat", 0),
+    ("iat", -1),
+    ("iat", int(START) + 3600),
+    ("exp", int(START) + 72 * 3600 + 1),
+    ("exp", 2**63),
+    ("scope", None),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG, ids=repr)
+def test_claims_are_required_and_typed(name: str, value: Any) -> None:
+    assert fault(sign(orjson.dumps(CLAIMS | {name: value}))) is Fault.BAD_CLAIMS
+
+
+@pytest.mark.parametrize("name", sorted(CLAIMS))
+def test_no_claim_may_be_missing(name: str) -> None:
+    assert fault(sign(orjson.dumps({key: value for key, value in CLAIMS.items() if key != name}))) is Fault.BAD_CLAIMS
+
+
+def test_more_claims_do_no_harm() -> None:
+    assert accepts(sign(orjson.dumps(CLAIMS | {"cnf": {"x5t#S256": "abc"}})))
+
+
+def _stray_bits(part: bytes) -> bytes:
+    """Another spelling of the same bytes: the unused bits of the last character set."""
+    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return part[:-1] + alphabet[alphabet.index(part[-1]) | 1 :][:1]
+
+
+def test_one_spelling_of_each_part() -> None:
+    token = sign(DEFAULT_CLAIMS)
+    head, payload, signature = token.split(b".")
+    assert len(base64.urlsafe_b64decode(signature + b"==")) == 64
+    respelled = _stray_bits(signature)
+    assert base64.urlsafe_b64decode(respelled + b"==") == base64.urlsafe_b64decode(signature + b"==")
+    for other in (
+        b".".join((head, payload, respelled)),
+        token + b"=",
+        token + b"==",
+        token + b"\n",
+        b" " + token,
+        token + b" ",
+        token + b".",
+        b"." + token,
+        token.replace(b".", b"..", 1),
+        b".".join((head, payload[:5] + b"\n" + payload[5:], signature)),
+        b".".join((head, payload[:5] + b"\0" + payload[5:], signature)),
+        b".".join((head, payload, signature.replace(b"_", b"/").replace(b"-", b"+") + b"!")),
+        b".".join((head + b"=", payload, signature)),
+        b".".join((head, payload)),
+        b".".join((head, b"", signature)),
+        b".".join((head, payload, b"")),
+        b"",
+        b".",
+        b"..",
+        b"...",
+        b"." * MAX_TOKEN_BYTES,
+    ):
+        assert not accepts(other), other
+
+
+def test_standard_base64_is_another_spelling() -> None:
+    """Tried with tokens whose signature has a character in which the two alphabets differ."""
+    for n in range(200):
+        head, payload, signature = sign(orjson.dumps(CLAIMS | {"jti": f"j{n}"})).split(b".")
+        other = signature.replace(b"_", b"/").replace(b"-", b"+")
+        if other != signature:
+            assert not accepts(b".".join((head, payload, other)))
+            return
+    pytest.fail("no such signature in 200")
+
+
+def test_a_token_that_is_too_long_is_not_parsed() -> None:
+    long = sign(orjson.dumps(CLAIMS | {"pad": "x" * MAX_TOKEN_BYTES}))
+    assert fault(long) is Fault.MALFORMED
+    assert fault(b"\xff" * (MAX_TOKEN_BYTES + 1)) is Fault.MALFORMED
+
+
+def test_thousands_of_damaged_tokens() -> None:
+    """One byte changed, removed, added, or two pieces swapped: refused by ours, unless it is the very same token."""
+    dice = random.Random(1)
+    tokens = [sign(orjson.dumps(CLAIMS | {"jti": f"j{n}"}), kid) for n in range(5) for kid in ("es", "rs")]
+    for _ in range(4000):
+        token = bytearray(dice.choice(tokens))
+        where = dice.randrange(len(token))
+        kind = dice.randrange(4)
+        if kind == 0:
+            token[where] = dice.randrange(256)
+        elif kind == 1:
+            del token[where : where + dice.randrange(1, 40)]
+        elif kind == 2:
+            token[where:where] = bytes(dice.randrange(256) for _ in range(dice.randrange(1, 4)))
+        else:
+            other = dice.choice(tokens)
+            token[where:] = other[where:]
+        damaged = bytes(token)
+        if damaged not in tokens:
+            assert not accepts(damaged), damaged
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    changed=st.dictionaries(st.sampled_from(sorted(CLAIMS)), _json, max_size=2),
+    added=st.dictionaries(st.text(max_size=5), _json, max_size=2),
+    canonical=st.booleans(),
+    kid=st.sampled_from(["es", "rs"]),
+)
+@settings(max_examples=600, deadline=None)
+def test_what_ours_accepts_both_libraries_accept(
+    changed: dict[str, Any], added: dict[str, Any], canonical: bool, kid: str
+) -> None:
+    claims = CLAIMS | added | changed
+    payload = json.dumps(claims).encode()
+    if canonical:
+        try:
+            payload = orjson.dumps(claims)
+        except (orjson.JSONEncodeError, UnicodeEncodeError):
+            return
+    token = sign(payload, kid)
+    if accepts(token):
+        assert others_accept(token)
+
+
+@given(token=st.binary(max_size=400) | st.text(max_size=400).map(lambda text: text.encode("utf-8", "surrogatepass")))
+@settings(max_examples=1000, deadline=None)
+def test_noise_is_refused(token: bytes) -> None:
+    assert not accepts(token)
+
+
+@given(
+    head=st.dictionaries(
+        st.sampled_from(["alg", "kid", "typ", "crit", "jwk", "b64", "jku", "x5u", "cty"]),
+        st.sampled_from(["ES256", "RS256", "none", "HS256", "es", "rs", "at+jwt", "JWT", False, ["b64"], None]),
+    ),
+    kid=st.sampled_from(["es", "rs"]),
+)
+@settings(max_examples=400, deadline=None)
+def test_any_header_but_ours(head: dict[str, Any], kid: str) -> None:
+    encoded = encode(orjson.dumps(head))
+    token = sign(DEFAULT_CLAIMS, kid, encoded)
+    assert accepts(token) == (encoded == header(kid))
+
+
+@pytest.mark.rule(18)
+def test_the_cache_holds_verified_signatures_only() -> None:
+    verifier = Verifier(ISSUER, LOADED.keys, cache_size=10)
+    token = sign(DEFAULT_CLAIMS)
+    first = verifier.verify(token)
+    assert verifier.verify(token) is first
+    assert (verifier.cache.hits, verifier.cache.misses) == (1, 1)
+    for n in range(50):
+        with pytest.raises(InvalidTokenError):
+            verifier.verify(token + b"%d" % n)
+    assert len(verifier.cache) == 1
+
+
+@pytest.mark.rule(18)
+def test_the_cache_is_bounded_and_keeps_what_is_used() -> None:
+    verifier = Verifier(ISSUER, LOADED.keys, cache_size=20)
+    kept = sign(DEFAULT_CLAIMS, "rs")
+    verifier.verify(kept)
+    for n in range(100):
+        verifier.verify(sign(orjson.dumps(CLAIMS | {"jti": f"j{n}"}), "es"))
+        verifier.verify(kept)
+        assert len(verifier.cache) <= 20
+    assert verifier.cache.hits == 100
+
+
+@pytest.mark.rule(25)
+def test_a_removed_key_takes_its_tokens_with_it() -> None:
+    world = World(ring=key_ring(ES))
+    token = world.token().encode()
+    assert world.keys.verifier is not None
+    world.keys.verifier.verify(token)
+    world.keys.use(load_ring(key_ring(RS)))
+    assert world.keys.verifier is not None
+    assert len(world.keys.verifier.cache) == 0
+    with pytest.raises(InvalidTokenError):
+        world.keys.verifier.verify(token)

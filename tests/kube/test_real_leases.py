@@ -1,0 +1,246 @@
+"""Leading and heartbeats against a real API server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from apiclients.kube.client import LEASES, KubeClient
+from apiclients.kube.errors import NotFoundError
+from apiclients.kube.leases import HeartbeatLease, LeadershipLostError, LeaseTimes, run_as_leader
+from cluster import LocalCluster
+from tests.kube.conftest import until
+
+TIMES = LeaseTimes(duration=4, renew_deadline=3, retry_period=1)
+
+
+class Candidate:
+    """A process that wants to lead, as a task."""
+
+    def __init__(self, client: KubeClient, namespace: str, identity: str, times: LeaseTimes = TIMES) -> None:
+        self.started: float | None = None
+        self.ended: float | None = None
+        self.failure: Exception | None = None
+        self.end = asyncio.Event()
+        self.task = asyncio.create_task(
+            run_as_leader(client, namespace, "leader", identity, self._work, times=times, labels={"app": "test"})
+        )
+
+    async def _work(self) -> str:
+        self.started = time.monotonic()
+        try:
+            await self.end.wait()
+            if self.failure:
+                raise self.failure
+            return "done"
+        finally:
+            self.ended = time.monotonic()
+
+    @property
+    def leads(self) -> bool:
+        return self.started is not None and self.ended is None
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.wait({self.task})
+
+
+async def lease(client: KubeClient, namespace: str, name: str = "leader") -> dict[str, Any]:
+    return await client.get(LEASES, namespace, name)
+
+
+async def test_one_leads_and_hands_over_at_once(client: KubeClient, namespace: str) -> None:
+    one = Candidate(client, namespace, "one")
+    await until(lambda: one.leads)
+    two = Candidate(client, namespace, "two")
+    held = await lease(client, namespace)
+    assert held["spec"]["holderIdentity"] == "one"
+    assert held["spec"]["leaseDurationSeconds"] == 4
+    assert held["metadata"]["labels"] == {"app": "test"}
+    await asyncio.sleep(1.5)  # two has tried at least once
+    assert not two.leads
+
+    stopped = time.monotonic()
+    await one.stop()
+    assert one.ended is not None
+    await until(lambda: two.leads)
+    assert two.started is not None
+    assert one.ended <= two.started
+    assert two.started - stopped < 2.0, "released, so the successor does not wait for the end of the lease"
+    taken = await lease(client, namespace)
+    assert taken["spec"]["leaseTransitions"] >= 1
+    assert taken["spec"]["acquireTime"] > held["spec"]["acquireTime"]
+    await two.stop()
+    assert (await lease(client, namespace))["spec"].get("holderIdentity", "") == ""
+
+
+async def test_the_end_of_the_work_ends_the_lead(client: KubeClient, namespace: str) -> None:
+    good = Candidate(client, namespace, "good")
+    good.end.set()
+    assert await good.task == "done"
+    bad = Candidate(client, namespace, "bad")
+    bad.failure = RuntimeError("boom")
+    bad.end.set()
+    with pytest.raises(RuntimeError, match="boom"):
+        await bad.task
+    assert not (await lease(client, namespace))["spec"].get("holderIdentity")
+
+
+async def test_a_dead_leader_is_replaced_when_its_lease_expires(client: KubeClient, namespace: str) -> None:
+    now = "2026-01-01T00:00:00.000000Z"
+    spec = {"holderIdentity": "dead", "leaseDurationSeconds": 2, "renewTime": now, "acquireTime": now}
+    await client.create(LEASES, namespace, {"metadata": {"name": "leader"}, "spec": spec})
+    began = time.monotonic()
+    two = Candidate(client, namespace, "two")
+    await until(lambda: two.leads)
+    assert two.started is not None
+    assert two.started - began >= 2.0, "its age in wall time proves nothing: it must be seen unchanged that long"
+    await two.stop()
+
+
+async def test_a_stepped_wall_clock_takes_no_lease(
+    client: KubeClient, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Candidate(client, namespace, "one")
+    await until(lambda: one.leads)
+    two = Candidate(client, namespace, "two")
+    step = 0.0
+    real = time.time
+    monkeypatch.setattr("kubernetes.aio.leaderelection.leaderelection.time.time", lambda: real() + step)
+    await asyncio.sleep(1.2)
+    for step in (3600.0, -3600.0):  # noqa: B007
+        await asyncio.sleep(1.5)
+        assert not two.leads
+    await one.stop()
+    await until(lambda: two.leads)
+    await two.stop()
+
+
+async def test_a_lease_that_another_took_is_lost(client: KubeClient, namespace: str) -> None:
+    one = Candidate(client, namespace, "one")
+    await until(lambda: one.leads)
+    await client.merge_patch(LEASES, namespace, "leader", {"spec": {"holderIdentity": "thief"}})
+    with pytest.raises(LeadershipLostError, match="another process"):
+        await asyncio.wait_for(one.task, 10)
+    assert one.ended is not None
+    assert (await lease(client, namespace))["spec"]["holderIdentity"] == "thief"
+
+
+async def test_a_deleted_lease_is_made_anew(client: KubeClient, namespace: str) -> None:
+    one = Candidate(client, namespace, "one")
+    await until(lambda: one.leads)
+    old = (await lease(client, namespace))["metadata"]["uid"]
+    await client.delete(LEASES, namespace, "leader")
+
+    async def renewed() -> bool:
+        try:
+            return bool((await lease(client, namespace))["metadata"]["uid"] != old)
+        except NotFoundError:
+            return False
+
+    await eventually(renewed)
+    assert one.leads
+    await one.stop()
+
+
+async def test_without_the_api_server_the_work_ends_before_the_lease(
+    cluster: LocalCluster, client: KubeClient, namespace: str
+) -> None:
+    one = Candidate(client, namespace, "one")
+    await until(lambda: one.leads)
+    cluster.pause_api_server()
+    try:
+        paused = time.monotonic()
+        with pytest.raises(LeadershipLostError, match="in time"):
+            await asyncio.wait_for(one.task, 10)
+        assert one.ended is not None
+        assert one.ended - paused <= TIMES.renew_deadline + 0.5
+    finally:
+        cluster.resume_api_server()
+
+
+async def test_work_that_does_not_end_is_left_behind(client: KubeClient, namespace: str) -> None:
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                if ended.is_set():
+                    raise
+
+    ended = asyncio.Event()
+    leader = asyncio.create_task(run_as_leader(client, namespace, "leader", "one", stubborn, times=TIMES))
+    await eventually(lambda: exists(client, namespace, "leader"))
+    await client.merge_patch(LEASES, namespace, "leader", {"spec": {"holderIdentity": "thief"}})
+    with pytest.raises(LeadershipLostError):
+        await asyncio.wait_for(leader, 15)
+    ended.set()
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+
+async def test_a_candidate_can_be_cancelled_while_it_waits(client: KubeClient, namespace: str) -> None:
+    one = Candidate(client, namespace, "one")
+    await until(lambda: one.leads)
+    two = Candidate(client, namespace, "two")
+    await asyncio.sleep(0.1)
+    await two.stop()
+    assert two.task.cancelled()
+    assert one.leads
+    await one.stop()
+
+
+async def test_times_that_make_no_sense(client: KubeClient, namespace: str) -> None:
+    candidate = Candidate(client, namespace, "one", LeaseTimes(duration=5, renew_deadline=10))
+    with pytest.raises(ValueError, match="lease_duration"):
+        await candidate.task
+
+
+async def test_a_heartbeat_says_how_far_it_is(client: KubeClient, namespace: str) -> None:
+    picture = 0
+
+    def annotations() -> dict[str, str]:
+        nonlocal picture
+        picture += 1
+        if picture == 2:
+            raise RuntimeError("not now")
+        return {"applied": str(picture)}
+
+    heartbeat = HeartbeatLease(client, namespace, "gate-1", {"app": "gate"}, annotations, renew_seconds=0.05)
+    task = asyncio.create_task(heartbeat.run())
+
+    async def applied(at_least: int) -> bool:
+        try:
+            found = await lease(client, namespace, "gate-1")
+        except NotFoundError:
+            return False
+        return int(found["metadata"]["annotations"]["applied"]) >= at_least
+
+    await eventually(lambda: applied(4))
+    found = await lease(client, namespace, "gate-1")
+    assert found["metadata"]["labels"] == {"app": "gate"}
+    assert found["spec"]["holderIdentity"] == "gate-1"
+    await client.delete(LEASES, namespace, "gate-1")
+    await eventually(lambda: applied(5))
+    task.cancel()
+    await asyncio.wait({task})
+    with pytest.raises(NotFoundError):
+        await lease(client, namespace, "gate-1")
+
+
+async def exists(client: KubeClient, namespace: str, name: str) -> bool:
+    try:
+        await lease(client, namespace, name)
+    except NotFoundError:
+        return False
+    return True
+
+
+async def eventually(condition: Callable[[], Coroutine[Any, Any, bool]], seconds: float = 15.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.02)
