@@ -40,6 +40,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     with staged(tmp_path_factory.mktemp("shared")) as stage:
         product = product_on(stage)
         product.gateway, product.others = stage.gateway()
+        product.ensure()
         yield product
 
 

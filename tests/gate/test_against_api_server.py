@@ -129,12 +129,12 @@ async def gate(client: KubeClient, bounds: Bounds | None = None) -> AsyncIterato
     task = asyncio.create_task(process.run())
     try:
         async with aiohttp.ClientSession() as session, asyncio.timeout(60):
-            while not process._server.started:
+            while not process.server.started:
                 await asyncio.sleep(0.01)
                 assert not task.done(), task
-            yield Running(process, Caller(session, f"http://127.0.0.1:{process._server.port}"))
+            yield Running(process, Caller(session, f"http://127.0.0.1:{process.server.port}"))
     finally:
-        process._server.should_exit = True
+        process.server.should_exit = True
         assert await asyncio.wait_for(task, 10) == 0
 
 

@@ -109,7 +109,7 @@ class TestUnreadable:
 class TestFindings:
     def test_a_newer_finding_denies_at_once(self, fed: Fed) -> None:
         fed.find(105)
-        assert fed.view() == replace(view_of(), desired=DesiredStatus.SUSPENDED)
+        assert fed.view() == replace(view_of(), wish=replace(view_of().wish, desired=DesiredStatus.SUSPENDED))
         assert fed.picture.by_client_id[CLIENT_ID].desired is DesiredStatus.SUSPENDED
 
     @pytest.mark.parametrize("version", [99, 100])

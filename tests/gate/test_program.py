@@ -6,8 +6,10 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,10 +21,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from apiclients.gate.logs import configure_logs, where
-from apiclients.gate.main import lease_name, serve_with
+from apiclients.gate.main import lease_name, run, serve_with
 from apiclients.gate.server import Certificate, make_server
 from apiclients.gate.settings import parse_settings
 from tests.gate.support import ISSUER, World
+
+KUBECONFIG = json.dumps(
+    {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "current-context": "c",
+    }
+)
 
 
 class TestSettings:
@@ -206,6 +219,17 @@ class TestTogether:
 
         async with asyncio.timeout(10):
             assert await serve_with(server, {end_soon(): "one", self._forever(): "other"}) == 0
+
+    async def test_a_port_that_is_taken(self, world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(KUBECONFIG)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            arguments = ["--issuer", ISSUER, "--host", "127.0.0.1", "--port", str(taken.getsockname()[1])]
+            settings = parse_settings([*arguments, "--kubeconfig", str(kubeconfig)], {})
+            assert await run(settings) == 1
+        assert "cannot listen on 127.0.0.1" in caplog.text
+        assert await run(replace(settings, kubeconfig=tmp_path / "none")) == 1
+        assert "cannot start: kubeconfig" in caplog.text
 
     @pytest.mark.parametrize("error", [ValueError("CANARY"), None])
     async def test_a_part_that_ends_takes_the_process_with_it(

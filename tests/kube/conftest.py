@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,16 +11,6 @@ import pytest
 from apiclients.kube.client import NAMESPACES, KubeClient
 from cluster import LocalCluster
 from tests.kube.fake import FakeObjects, FakeServer
-
-Until = Callable[..., "asyncio.Future[None]"]
-
-
-async def until(condition: Callable[[], object], what: str = "", seconds: float = 20.0) -> None:
-    """Wait until `condition()` is true; fails with `what` after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"did not happen within {seconds} s: {what or condition}"
-        await asyncio.sleep(0.005)
 
 
 @pytest.fixture

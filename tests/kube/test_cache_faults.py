@@ -13,8 +13,8 @@ import pytest
 from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.client import KubeClient, custom_resource
 from apiclients.kube.errors import ApiError
-from tests.kube.conftest import until
 from tests.kube.fake import FakeObjects, status
+from tests.kube.waiting import until
 
 pytestmark = pytest.mark.rule(17)
 

@@ -10,7 +10,7 @@ import pytest
 from apiclients.kube.client import KubeClient
 from apiclients.kube.errors import KubeError, UnreachableError, api_error
 from apiclients.kube.events import NOTE_BYTES, EventRecorder, ObjectReference
-from tests.kube.conftest import until
+from tests.kube.waiting import until
 
 CLIENT = ObjectReference("apiclients.dev/v1alpha1", "ApiClient", "ns", "billing", "uid-1")
 

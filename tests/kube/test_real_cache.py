@@ -13,7 +13,7 @@ from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.client import SECRETS, JsonObject, KubeClient
 from apiclients.kube.errors import GoneError
 from cluster import LocalCluster
-from tests.kube.conftest import until
+from tests.kube.waiting import until
 
 pytestmark = pytest.mark.rule(17)
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from apiclients.kube.client import NAMESPACES, SECRETS, JsonObject, KubeClient, WatchEvent, custom_resource
 from apiclients.kube.errors import (
     AlreadyExistsError,
+    ApiError,
     ConfigurationError,
     ConflictError,
     ForbiddenError,
@@ -145,14 +146,16 @@ async def test_selectable_fields(client: KubeClient, things: str) -> None:
     assert found == ["blue", "green"]
 
 
+@pytest.mark.rule(7)
 async def test_apply_is_conditional_on_version_and_uid(client: KubeClient, namespace: str) -> None:
     async def apply(body: JsonObject) -> JsonObject:
         return await client.apply(SECRETS, namespace, "a", body, field_manager="tester")
 
     first = await apply(secret("a", key="1"))
-    stale = {**secret("a", key="3"), "metadata": {"name": "a", "resourceVersion": first["metadata"]["resourceVersion"]}}
+    uid, version = first["metadata"]["uid"], first["metadata"]["resourceVersion"]
+    stale = {**secret("a", key="3"), "metadata": {"name": "a", "uid": uid, "resourceVersion": version}}
     second = await apply(secret("a", key="2"))
-    assert second["metadata"]["resourceVersion"] != first["metadata"]["resourceVersion"]
+    assert second["metadata"]["resourceVersion"] != version
     with pytest.raises(ConflictError):
         await apply(stale)
     another = {**secret("a"), "metadata": {"name": "a", "uid": "11111111-2222-3333-4444-555555555555"}}
@@ -162,6 +165,9 @@ async def test_apply_is_conditional_on_version_and_uid(client: KubeClient, names
     for body in (stale, another):
         with pytest.raises(ConflictError):
             await apply(body)
+    # The API server itself would take this for a creation: the bytes of a stale leader would come back.
+    with pytest.raises(ValueError, match="uid"):
+        await apply({**stale, "metadata": {"name": "a", "resourceVersion": version}})
 
 
 async def test_apply_of_another_manager_conflicts_unless_forced(client: KubeClient, namespace: str) -> None:
@@ -253,6 +259,26 @@ async def test_a_service_account_has_its_rights_and_its_token_file(
             await robot.get(SECRETS, namespace, "a")
         with pytest.raises(ForbiddenError):
             await robot.create(SECRETS, namespace, secret("a"))
+
+
+async def test_in_a_pod_the_service_account_is_used(
+    cluster: LocalCluster, client: KubeClient, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.kubectl("create", "serviceaccount", "robot", f"--namespace={namespace}")
+    good = cluster.kubectl("create", "token", "robot", f"--namespace={namespace}").stdout
+    token = tmp_path / "token"
+    token.write_text("not-a-token")
+    host, _, port = cluster.server.removeprefix("https://").rpartition(":")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
+    monkeypatch.setattr("kubernetes.aio.config.incluster_config.SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr("kubernetes.aio.config.incluster_config.SERVICE_CERT_FILENAME", str(cluster.ca_file))
+    async with await KubeClient.connect(user_agent="robot/1") as robot:
+        with pytest.raises(ApiError, match="401"):
+            await robot.get(SECRETS, namespace, "a")
+        token.write_text(good)  # rotated: the refusal makes it read again at once
+        with pytest.raises(ForbiddenError, match=f"system:serviceaccount:{namespace}:robot"):
+            await robot.get(SECRETS, namespace, "a")
 
 
 async def test_tls_is_verified(cluster: LocalCluster, client: KubeClient, tmp_path: Path) -> None:

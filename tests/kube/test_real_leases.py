@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,9 +13,34 @@ from apiclients.kube.client import LEASES, KubeClient
 from apiclients.kube.errors import NotFoundError
 from apiclients.kube.leases import HeartbeatLease, LeadershipLostError, LeaseTimes, run_as_leader
 from cluster import LocalCluster
-from tests.kube.conftest import until
+from tests.kube.waiting import eventually, until
 
 TIMES = LeaseTimes(duration=4, renew_deadline=3, retry_period=1)
+
+
+class Rival:
+    """A second client whose looks at the lease are counted: a candidate that tried and did not lead."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.client: KubeClient
+
+    def observe(self, verb: str, resource: str, code: int, seconds: float) -> None:
+        self.looks += (verb, resource) == ("get", "leases")
+
+    async def looked_again(self, times: int = 2) -> None:
+        """Wait until the lease was looked at so many times more, the last look being decided on."""
+        enough = self.looks + times + 1
+        await until(lambda: self.looks >= enough)
+
+
+@pytest.fixture
+async def rival(cluster: LocalCluster) -> AsyncIterator[Rival]:
+    rival = Rival()
+    async with await KubeClient.connect(
+        kubeconfig=cluster.kubeconfig, user_agent="rival/1", observe=rival.observe
+    ) as rival.client:
+        yield rival
 
 
 class Candidate:
@@ -53,15 +78,15 @@ async def lease(client: KubeClient, namespace: str, name: str = "leader") -> dic
     return await client.get(LEASES, namespace, name)
 
 
-async def test_one_leads_and_hands_over_at_once(client: KubeClient, namespace: str) -> None:
+async def test_one_leads_and_hands_over_at_once(client: KubeClient, rival: Rival, namespace: str) -> None:
     one = Candidate(client, namespace, "one")
     await until(lambda: one.leads)
-    two = Candidate(client, namespace, "two")
+    two = Candidate(rival.client, namespace, "two")
     held = await lease(client, namespace)
     assert held["spec"]["holderIdentity"] == "one"
     assert held["spec"]["leaseDurationSeconds"] == 4
     assert held["metadata"]["labels"] == {"app": "test"}
-    await asyncio.sleep(1.5)  # two has tried at least once
+    await rival.looked_again()
     assert not two.leads
 
     stopped = time.monotonic()
@@ -103,17 +128,17 @@ async def test_a_dead_leader_is_replaced_when_its_lease_expires(client: KubeClie
 
 
 async def test_a_stepped_wall_clock_takes_no_lease(
-    client: KubeClient, namespace: str, monkeypatch: pytest.MonkeyPatch
+    client: KubeClient, rival: Rival, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = Candidate(client, namespace, "one")
     await until(lambda: one.leads)
-    two = Candidate(client, namespace, "two")
+    two = Candidate(rival.client, namespace, "two")
     step = 0.0
     real = time.time
     monkeypatch.setattr("kubernetes.aio.leaderelection.leaderelection.time.time", lambda: real() + step)
-    await asyncio.sleep(1.2)
+    await rival.looked_again(1)
     for step in (3600.0, -3600.0):  # noqa: B007
-        await asyncio.sleep(1.5)
+        await rival.looked_again(1)
         assert not two.leads
     await one.stop()
     await until(lambda: two.leads)
@@ -183,11 +208,11 @@ async def test_work_that_does_not_end_is_left_behind(client: KubeClient, namespa
         task.cancel()
 
 
-async def test_a_candidate_can_be_cancelled_while_it_waits(client: KubeClient, namespace: str) -> None:
+async def test_a_candidate_can_be_cancelled_while_it_waits(client: KubeClient, rival: Rival, namespace: str) -> None:
     one = Candidate(client, namespace, "one")
     await until(lambda: one.leads)
-    two = Candidate(client, namespace, "two")
-    await asyncio.sleep(0.1)
+    two = Candidate(rival.client, namespace, "two")
+    await rival.looked_again(0)
     await two.stop()
     assert two.task.cancelled()
     assert one.leads
@@ -238,9 +263,3 @@ async def exists(client: KubeClient, namespace: str, name: str) -> bool:
     except NotFoundError:
         return False
     return True
-
-
-async def eventually(condition: Callable[[], Coroutine[Any, Any, bool]], seconds: float = 15.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.02)

@@ -34,7 +34,10 @@ class Told:
 
 #: Flux's fail.go, FAIL0001 to FAIL0010, in its order; True is good.
 FLUX_CHECKS: tuple[tuple[str, Callable[[Told], bool]], ...] = (
-    ("no negative condition is True beside Ready=True", lambda t: not t.true("Ready") or not any(map(t.true, NEGATIVE))),
+    (
+        "no negative condition is True beside Ready=True",
+        lambda t: not t.true("Ready") or not any(map(t.true, NEGATIVE)),
+    ),
     ("Ready is always there", lambda t: "Ready" in t.by_type),
     ("Ready is False while Reconciling", lambda t: not t.true("Reconciling") or t.false("Ready")),
     ("Ready is False while Stalled", lambda t: not t.true("Stalled") or t.false("Ready")),

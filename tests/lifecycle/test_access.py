@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from apiclients.lifecycle.access import (
+    Beside,
     ClientView,
     CredentialView,
     TokenClaims,
-    demanded_not_before,
     effective_not_before,
     issue_time,
     presented_credential,
@@ -20,7 +20,10 @@ from apiclients.lifecycle.access import (
     token_denial,
     token_end,
 )
+from apiclients.lifecycle.acknowledgement import ClientWish
 from apiclients.lifecycle.effective import Effective, Say, effective_status, observed_status
+from apiclients.lifecycle.holds import HoldView
+from apiclients.lifecycle.timing import demanded_not_before
 from apiclients.resources.apiclient import DesiredStatus, ObservedStatus
 from tests.lifecycle.world import HOUR, World, available
 
@@ -31,7 +34,8 @@ CLIENT = ClientView(
     name="billing",
     uid="u-1",
     client_id="team-a.billing.u-1",
-    desired=AVAILABLE,
+    wish=ClientWish(AVAILABLE, frozenset(), AVAILABLE, 0),
+    labels={},
     observed=ObservedStatus.AVAILABLE,
     deleting=False,
     token_seconds=12 * 3600,
@@ -40,7 +44,12 @@ CLIENT = ClientView(
     current_expires=NOW + 1000,
     credentials=(CredentialView(2, "p1", "current", NOW + 1000), CredentialView(1, "p1", "previous", NOW + 100)),
 )
+HELD = Beside(holds=(HoldView("team-a", "leak", "billing", None, None),))
 TOKEN = TokenClaims(uid="u-1", issued_at=NOW - 500, expires=NOW - 500 + 12 * 3600)
+
+
+def wanting(desired: DesiredStatus) -> ClientWish:
+    return replace(CLIENT.wish, desired=desired)
 
 
 @pytest.mark.rule(1)
@@ -79,7 +88,7 @@ ALLOWED_BY_BOTH = [
 @pytest.mark.rule(16)
 @pytest.mark.parametrize(("desired", "observed", "token", "secret"), ALLOWED_BY_BOTH)
 def test_denied_on_spec_and_allowed_on_spec_and_status(desired: str, observed: str, token: str, secret: str) -> None:
-    client = replace(CLIENT, desired=DesiredStatus(desired), observed=ObservedStatus(observed))
+    client = replace(CLIENT, wish=wanting(DesiredStatus(desired)), observed=ObservedStatus(observed))
     assert (token_denial(client, TOKEN, NOW) or "-") == token
     assert (secret_denial(client, {"p1": "current"}, NOW) or "-") == secret
 
@@ -101,9 +110,9 @@ def test_a_suspension_needs_no_operator_and_a_resumption_waits_for_it() -> None:
 @pytest.mark.rule(2)
 def test_deletion_and_holds_deny_whatever_status_says() -> None:
     assert token_denial(replace(CLIENT, deleting=True), TOKEN, NOW) == "deleting"
-    assert token_denial(CLIENT, TOKEN, NOW, held=True) == "held"
+    assert token_denial(CLIENT, TOKEN, NOW, HELD) == "held"
     assert secret_denial(replace(CLIENT, deleting=True), {"p1": "current"}, NOW) == "deleting"
-    assert secret_denial(CLIENT, {"p1": "current"}, NOW, held=True) == "held"
+    assert secret_denial(CLIENT, {"p1": "current"}, NOW, HELD) == "held"
 
 
 MOST_RESTRICTIVE_FIRST = [
@@ -227,7 +236,7 @@ def test_the_current_and_the_overlapping_secret_get_tokens_and_no_other() -> Non
 
 @pytest.mark.rule(2)
 def test_who_presents_a_wrong_secret_learns_nothing_about_the_client() -> None:
-    for client in (replace(CLIENT, desired=SUSPENDED), replace(CLIENT, deleting=True), CLIENT):
+    for client in (replace(CLIENT, wish=wanting(SUSPENDED)), replace(CLIENT, deleting=True), CLIENT):
         assert secret_denial(client, {"p1": "guess"}, NOW) == "wrong_secret"
 
 

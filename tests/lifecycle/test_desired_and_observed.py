@@ -61,7 +61,13 @@ TABLE: list[tuple[str, Given, str, str, str]] = [
         "Available",
         "True/Available",
     ),
-    ("an expired manual client stays so and says what to do", manual_and_expired, "Available", "Expired", "False/Expired"),
+    (
+        "an expired manual client stays so and says what to do",
+        manual_and_expired,
+        "Available",
+        "Expired",
+        "False/Expired",
+    ),
     ("registered again within the grace period", retired, "Available", "Available", "True/Available"),
     ("registered again after the grace period", destroyed, "Available", "Available", "True/Available"),
     ("an available client is suspended", available, "Suspended", "Suspended", "True/Suspended"),
@@ -80,7 +86,9 @@ TABLE: list[tuple[str, Given, str, str, str]] = [
 @pytest.mark.rule(3)
 @pytest.mark.rule(4)
 @pytest.mark.rule(8)
-@pytest.mark.parametrize(("given", "desired", "observed", "ready"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE])
+@pytest.mark.parametrize(
+    ("given", "desired", "observed", "ready"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE]
+)
 def test_desired_meets_observed(given: Given, desired: str, observed: str, ready: str) -> None:
     world = given().desire(desired)
     world.settle()

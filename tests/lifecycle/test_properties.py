@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-import pytest
 
 from tests.lifecycle.changes import ACCIDENTS, ALL, EDITS, TIMES, do
 from tests.lifecycle.status_checks import faults
@@ -120,7 +119,9 @@ def test_while_stopped_no_secret_is_issued_whatever_happens(accidents: list[str]
 @pytest.mark.rule(2)
 @PROFILE
 @given(st.lists(anything, max_size=4), st.lists(st.sampled_from(sorted(ACCIDENTS)), min_size=1, max_size=3))
-def test_no_bytes_that_the_operator_did_not_make_are_ever_accepted(story: list[list[str]], accidents: list[str]) -> None:
+def test_no_bytes_that_the_operator_did_not_make_are_ever_accepted(
+    story: list[list[str]], accidents: list[str]
+) -> None:
     world = World()
     for chapter in [*story, accidents]:
         do(world, chapter).desire("Available").settle()

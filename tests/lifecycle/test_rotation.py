@@ -237,6 +237,29 @@ def test_a_lost_pepper_is_replaced_also_while_suspended() -> None:
     assert len(world.issued) == 1
 
 
+@pytest.mark.rule(7)
+@pytest.mark.rule(25)
+def test_bytes_that_changed_while_the_pepper_was_lost_are_not_taken_for_the_clients_own() -> None:
+    world = available().edit_secret(b"forged")
+    world.peppers = [pepper(2)]
+    world.settle()
+    assert world.log_in(b"forged") == "wrong_secret"
+    assert (len(world.issued), cause(world)) == (2, "Edited")
+    assert world.token(b"secret-2")
+
+
+@pytest.mark.rule(7)
+@pytest.mark.rule(25)
+@pytest.mark.parametrize("actions", range(4))
+def test_a_new_digest_that_was_interrupted_is_finished_without_a_rotation(actions: int) -> None:
+    world = available()
+    world.peppers = [pepper(2)]
+    world.crash(actions)
+    world.settle()
+    assert len(world.issued) == 1
+    assert world.token(b"secret-1")
+
+
 @pytest.mark.rule(25)
 def test_a_new_pepper_beside_the_old_one_changes_nothing_until_the_next_rotation() -> None:
     world = available()

@@ -42,8 +42,14 @@ def test_unset_means_a_part_of_what_is_set(fields: dict[str, str], renew: timede
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        ({"secret": {"lifetime": "24h", "renewBefore": "24h"}}, "renewBefore (24h) must be less than spec.secret.lifetime"),
-        ({"secret": {"lifetime": "24h", "overlap": "25h"}}, "overlap (25h) must be less than spec.secret.lifetime (24h)"),
+        (
+            {"secret": {"lifetime": "24h", "renewBefore": "24h"}},
+            "renewBefore (24h) must be less than spec.secret.lifetime",
+        ),
+        (
+            {"secret": {"lifetime": "24h", "overlap": "25h"}},
+            "overlap (25h) must be less than spec.secret.lifetime (24h)",
+        ),
         ({"tokens": {"notBefore": "2026-03-01T10:00:01Z"}}, "notBefore (2026-03-01T10:00:01Z) lies in the future"),
         ({"secret": {"lifetime": "24h", "renewBefore": "23h", "overlap": "23h"}}, None),
         ({"tokens": {"notBefore": "2026-03-01T10:00:00Z"}}, None),

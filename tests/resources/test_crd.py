@@ -121,7 +121,8 @@ def test_columns_of_a_client_tell_wish_observation_and_readiness_first() -> None
 def test_the_schemas_hold_nothing_that_a_structural_schema_may_not_hold() -> None:
     forbidden = {
         "$ref", "$defs", "definitions", "anyOf", "oneOf", "allOf", "not", "const", "title", "nullable", "uniqueItems",
-        "patternProperties", "dependencies", "id", "additionalItems", "exclusiveMinimum", "exclusiveMaximum", "examples",
+        "patternProperties", "dependencies", "id", "additionalItems", "exclusiveMinimum", "exclusiveMaximum",
+        "examples",
     }  # fmt: skip
     assert {path: forbidden & node.keys() for path, node in ALL if forbidden & node.keys()} == {}
 
@@ -140,7 +141,9 @@ def test_every_field_is_described_for_kubectl_explain() -> None:
 
 
 def test_no_docstring_of_the_code_becomes_a_description() -> None:
-    assert [path for path, node in ALL if "``" in node.get("description", "") or "\n" in node.get("description", "")] == []
+    assert [
+        path for path, node in ALL if "``" in node.get("description", "") or "\n" in node.get("description", "")
+    ] == []
 
 
 def test_every_string_is_bounded() -> None:
@@ -180,7 +183,9 @@ def test_only_what_is_desired_is_required_of_a_client() -> None:
 
 
 def test_defaults_reach_a_client_that_says_nothing_but_what_is_desired() -> None:
-    assert {path: node["default"] for path, node in CLIENT.items() if "default" in node and path.startswith("spec")} == {
+    assert {
+        path: node["default"] for path, node in CLIENT.items() if "default" in node and path.startswith("spec")
+    } == {
         "spec.secret": {},
         "spec.secret.lifetime": "2160h",
         "spec.secret.rotation": "Automatic",

@@ -24,7 +24,9 @@ def test_durations_are_read_as_kubernetes_writes_them(text: str, seconds: int) -
     assert parse_duration(text) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["", "90d", "1.5h", "-1h", "12", "h", "1h ", "1h\n", "PT12H", "100000h", "1h1m1s1s", "１h"])
+@pytest.mark.parametrize(
+    "text", ["", "90d", "1.5h", "-1h", "12", "h", "1h ", "1h\n", "PT12H", "100000h", "1h1m1s1s", "１h"]
+)
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration such as 12h"):
         parse_duration(text)
@@ -78,7 +80,9 @@ def test_other_types_are_refused_by_the_models_and_no_crash(value: Any) -> None:
 
 
 def test_models_speak_camel_case_outside_and_leave_out_what_is_absent() -> None:
-    spec = ApiClientSpec.model_validate({"desiredStatus": "Available", "tokens": {"notBefore": "2026-01-01T01:00:00+01:00"}})
+    spec = ApiClientSpec.model_validate(
+        {"desiredStatus": "Available", "tokens": {"notBefore": "2026-01-01T01:00:00+01:00"}}
+    )
     written = spec.to_object()
     assert written["tokens"] == {"lifetime": "12h", "notBefore": "2026-01-01T00:00:00Z"}
     assert "displayName" not in written

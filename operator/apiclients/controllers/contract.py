@@ -20,7 +20,7 @@ from apiclients.lifecycle.contracts import (
     summarize,
 )
 from apiclients.lifecycle.history import condition_announcements
-from apiclients.lifecycle.holds import decide_hold, matches
+from apiclients.lifecycle.holds import decide_hold, hold_view, matches
 from apiclients.resources.api import ContractCounts
 from apiclients.resources.objects import Api, Contract
 
@@ -107,7 +107,8 @@ class ContractControllers:
         hold = readable(self.world.holds, key)
         if hold is None or hold.metadata.deleting:
             return Outcome()
-        clients = [client for client in self.world.clients_in(key[0]) if matches(hold, client)]
+        view = hold_view(hold)
+        clients = [c for c in self.world.clients_in(key[0]) if matches(view, c.namespace, c.name, c.labels)]
         decision = decide_hold(hold, clients, self.clock(), clock_trusted=self.kube.clock.trusted())
         told = condition_announcements(hold.status.conditions, decision.status.conditions)
         written = await self.statuses.write(self.world.holds, hold.metadata, hold.status, decision.status, told)

@@ -63,7 +63,13 @@ async def run(settings: Settings) -> int:
         logger.error("cannot start: %s", error)  # noqa: TRY400 - the sentence says it all
         return 1
     async with client:
-        return await Process(settings, client, certificate).run()
+        process = Process(settings, client, certificate)
+        try:
+            process.server.bind()
+        except OSError as error:
+            logger.error("cannot listen on %s:%d: %s", settings.host, settings.port, error)  # noqa: TRY400
+            return 1
+        return await process.run()
 
 
 def program_version() -> str:
@@ -108,11 +114,11 @@ class Process:
         self._gate = Gate(settings.issuer, self._picture, self._keys, self._freshness, self._tally)
         apps = Endpoints(self._gate, self._metrics.render).apps()
         context = certificate.context if certificate else None
-        self._server = make_server(GateApp(self._gate, apps), settings.host, settings.port, context)
+        self.server = make_server(GateApp(self._gate, apps), settings.host, settings.port, context)
 
     async def run(self) -> int:
         """Run all parts until a signal; 1 if one of them ended by itself."""
-        _on_signals(self._server)
+        _on_signals(self.server)
         parts = {
             self._clients.run(): "the watch of ApiClients",
             self._ring.run(): "the watch of the keys Secret",
@@ -121,7 +127,7 @@ class Process:
         }
         if self._certificate:
             parts[self._certificate.keep_reloading()] = "the certificate"
-        return await serve_with(self._server, parts)
+        return await serve_with(self.server, parts)
 
     async def _prove(self) -> None:
         await self._clients.synced.wait()  # what a proof finds has to meet a picture

@@ -149,7 +149,7 @@ class Picture:
         if finding.uid != known.entry.uid:
             return None
         denied = known.entry.desired is not DesiredStatus.AVAILABLE
-        return known.entry if denied else replace(known.entry, desired=DesiredStatus.SUSPENDED)
+        return known.entry if denied else _denied(known.entry)
 
     def _tell(self, change: Change[Entry]) -> None:
         """Log what people look for afterwards; once for each change, and not the whole first list."""
@@ -164,3 +164,7 @@ class Picture:
             logger.info("apiclient %s/%s is gone", *change.key)
         elif isinstance(old, ClientView) and old.desired is not new.desired:
             logger.info("apiclient %s/%s is now desired %s", *change.key, new.desired)
+
+
+def _denied(view: ClientView) -> ClientView:
+    return replace(view, wish=replace(view.wish, desired=DesiredStatus.SUSPENDED))

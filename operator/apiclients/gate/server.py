@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -22,7 +23,20 @@ _CERTIFICATE_SECONDS = 10.0
 
 
 class GateServer(uvicorn.Server):
-    """uvicorn without its signal handlers: the process decides what a signal means."""
+    """uvicorn without its signal handlers: the process decides what a signal means, and takes its port beforehand."""
+
+    _bound: list[socket.socket] | None = None
+
+    def bind(self) -> None:
+        """Take the port. Raises OSError; uvicorn would end the process from inside the event loop."""
+        host, port = self.config.host, self.config.port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._bound = [socket.create_server((host, port), family=family, backlog=self.config.backlog)]
+        logger.info("listening on %s:%d", host, self._bound[0].getsockname()[1])
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until asked to end."""
+        await super().serve(sockets or self._bound)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

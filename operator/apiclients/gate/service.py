@@ -27,6 +27,7 @@ from apiclients.lifecycle.access import (
     token_denial,
     token_end,
 )
+from apiclients.lifecycle.acknowledgement import ClientWish
 from apiclients.resources.apiclient import DesiredStatus, ObservedStatus
 
 #: Entropy of ``jti`` in bytes; it has to be unique, not secret.
@@ -49,7 +50,8 @@ _NOBODY = ClientView(
     name="",
     uid="",
     client_id="",
-    desired=DesiredStatus.RETIRED,
+    wish=ClientWish(DesiredStatus.RETIRED, frozenset(), None, 0),
+    labels={},
     observed=ObservedStatus.RETIRED,
     deleting=True,
     token_seconds=0,

@@ -95,6 +95,10 @@ class Reflector(Generic[T]):
         """How many changes a list found that the watch had passed over."""
         return self._picture.lost_events
 
+    def version_of(self, namespace: str, name: str) -> int:
+        """The resourceVersion at which an object is known, also one that `convert` refused; 0 if it is not there."""
+        return self._picture.version_of((namespace, name))
+
     async def run(self) -> None:
         """List and watch until cancelled. Failures of the API server are logged and retried, never raised."""
         async with asyncio.TaskGroup() as tasks:

@@ -32,6 +32,7 @@ from apiclients.kube.objects import (
     ResourceType,
     WatchEvent,
     custom_resource,
+    version_of,
 )
 from apiclients.kube.stream import decode_object, lines, watch_event
 from apiclients.kube.transport import Observer, Request, Transport
@@ -197,8 +198,8 @@ class KubeClient:
         )
         async with self._reads:
             body = decode_object(await self._transport.call(request))
-        metadata = body["metadata"]
-        return Page(body.get("items") or [], metadata["resourceVersion"]), metadata.get("continue") or ""
+        version = str(version_of(body))
+        return Page(body.get("items") or [], version), body["metadata"].get("continue") or ""
 
     async def watch(
         self,
@@ -258,9 +259,12 @@ class KubeClient:
     ) -> JsonObject:
         """Apply server-side and return the object as stored; creates it if it is not there.
 
-        `metadata.resourceVersion` or `metadata.uid` in the body make it conditional: ConflictError if they are not the
-        stored ones, also if the object has gone. `body` needs apiVersion and kind.
+        `metadata.uid` and `metadata.resourceVersion` in the body make it conditional: ConflictError if they are not the
+        stored ones, also if the object has gone. A resourceVersion alone raises ValueError, for the API server would
+        create the object anew if it has gone. `body` needs apiVersion and kind.
         """
+        if "resourceVersion" in body["metadata"] and not body["metadata"].get("uid"):
+            raise ValueError("apply with a resourceVersion needs the uid too: without it a deleted object is made anew")
         path = resource.path(namespace, name) + _query(field_manager, force="true" if force else "false")
         kind = "application/apply-patch+yaml"
         return await self._write(resource, "apply", "PATCH", path, _subject(namespace, name), body, content_type=kind)

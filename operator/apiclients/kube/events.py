@@ -251,7 +251,7 @@ class EventRecorder:
         body: JsonObject = {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,
-            "metadata": {"name": f"{regarding.name[:200]}.{secrets.token_hex(8)}", "namespace": namespace},
+            "metadata": {"name": f"{regarding.name[:200].rstrip('-.')}.{secrets.token_hex(8)}", "namespace": namespace},
             "eventTime": micro_time(),
             "reportingController": self._controller,
             "reportingInstance": self._instance,

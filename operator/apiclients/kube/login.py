@@ -1,7 +1,8 @@
 """Where the API server is and how to prove who we are: configuration, TLS and tokens.
 
-The official library loads the configuration. Two things it does not do are added here: a `tokenFile` of a kubeconfig is
-read again while the process runs (it is rotated), and so is the credential of an exec plugin.
+The official library loads the configuration. Token files, which are rotated, are read again here: the library reads the
+one of a kubeconfig only once and that of a pod at most once a minute, even when its token is refused. The credential of
+an exec plugin is renewed as well.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 import yaml
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config import incluster_config
 
 from apiclients.kube.errors import ConfigurationError
 
@@ -52,7 +54,7 @@ async def load_login(kubeconfig: Path | None = None, context: str | None = None)
         configuration = Configuration()
         if in_cluster:
             kube_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-            source = _hooked(configuration)
+            source = _token_file(Path(incluster_config.SERVICE_TOKEN_FILENAME))
         else:
             source = await _load_kubeconfig(configuration, kubeconfig, context)
         return _login(configuration, source)
@@ -110,7 +112,7 @@ def _environment_proxy(server: str) -> str | None:
 
 
 def _hooked(configuration: Configuration) -> TokenSource:
-    """Credentials as the library keeps them; its hook reads a rotated service account token once a minute."""
+    """Credentials as the library keeps them and its hook, if it has set one, renews them."""
 
     async def header(refused: bool) -> str | None:  # noqa: ARG001
         value: str | None = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")

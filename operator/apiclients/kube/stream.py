@@ -36,7 +36,8 @@ def watch_event(line: bytes, title: str) -> WatchEvent:
     if not isinstance(kind, str) or not isinstance(body, dict):
         raise UnreachableError(f"{title}: a line of the stream is not a watch event")
     if kind == "ERROR":
-        raise api_error(int(body.get("code") or 500), body, request=title)
+        code = body.get("code")
+        raise api_error(code if isinstance(code, int) else 500, body, request=title)
     return WatchEvent(kind, body)
 
 

@@ -65,7 +65,7 @@ class Request:
 
 
 class Transport:
-    """Sends requests. Two bounds keep it fair: requests share a small pool, watches come on top."""
+    """Sends requests over a pool of connections that has room for all reads and writes in flight and 15 watches."""
 
     def __init__(self, login: Login, clock: ClockWatch, user_agent: str, observe: Observer | None = None) -> None:
         self._login = login
@@ -141,6 +141,8 @@ class Transport:
 
     @asynccontextmanager
     async def _open(self, request: Request, timeouts: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
+        if self._session.closed:
+            raise UnreachableError(f"{request.title}: the client is closed")
         started = time.monotonic()
         code = 0
         try:

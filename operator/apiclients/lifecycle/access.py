@@ -1,11 +1,15 @@
 """Whether a token is accepted or issued (DESIGN rules 1, 2, 10 and 16). The gate asks here on every request."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
 
+from apiclients.lifecycle.acknowledgement import ClientWish, client_wish, wish_in_force
 from apiclients.lifecycle.digests import same_digest
 from apiclients.lifecycle.effective import ACCEPTS_TOKENS, Effective, Say, effective_status
+from apiclients.lifecycle.holds import HoldView, in_force
+from apiclients.lifecycle.timing import demanded_not_before
 from apiclients.resources.apiclient import CredentialState, DesiredStatus, ObservedStatus
 from apiclients.resources.objects import ApiClient
 
@@ -47,7 +51,6 @@ class ClientView:
     name: str
     uid: str
     client_id: str
-    desired: DesiredStatus
     observed: ObservedStatus
     deleting: bool
     token_seconds: int
@@ -57,6 +60,13 @@ class ClientView:
     not_before: int | None
     current_expires: int | None
     credentials: tuple[CredentialView, ...]
+    wish: ClientWish
+    labels: Mapping[str, str]
+
+    @property
+    def desired(self) -> DesiredStatus:
+        """What spec asks for."""
+        return self.wish.desired
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,6 @@ def client_view(client: ApiClient) -> ClientView:
         name=client.metadata.name,
         uid=client.metadata.uid,
         client_id=client.client_id,
-        desired=spec.desired_status,
         observed=status.observed_status or ObservedStatus.PENDING,
         deleting=client.metadata.deleting,
         token_seconds=min(int(spec.tokens.lifetime.total_seconds()), MAX_TOKEN_SECONDS),
@@ -87,6 +96,8 @@ def client_view(client: ApiClient) -> ClientView:
         credentials=tuple(
             CredentialView(c.id, c.pepper, c.digest, int(c.expires_time.timestamp())) for c in status.credentials
         ),
+        wish=client_wish(client),
+        labels=client.metadata.labels,
     )
 
 
@@ -97,16 +108,32 @@ _BY_STATUS = {
 }
 
 
-def standing(client: ClientView, now: float, *, held: bool = False) -> Effective:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else has a say in a client's standing: holds that stop it, and contracts that hold its retirement back."""
+
+    holds: tuple[HoldView, ...] = ()
+    active_contracts: frozenset[str] = frozenset()
+
+    def held(self, now: float) -> bool:
+        """Whether any hold is in force."""
+        return any(in_force(hold, now) for hold in self.holds)
+
+
+ALONE = Beside()
+
+
+def standing(client: ClientView, now: float, beside: Beside = ALONE) -> Effective:
     """The effective status as the gate knows it: it denies on spec, and allows on spec and status together (rule 16).
 
-    So a suspension takes one watch hop and no operator, and a resumption waits until the operator agrees.
+    So a suspension takes one watch hop and no operator, and a resumption waits until the operator agrees. A retirement
+    that its own picture says is held leaves the wish before it in force, as the operator will say too.
     """
     by_spec = effective_status(
         Say(
-            desired=client.desired,
+            desired=wish_in_force(client.wish, beside.active_contracts),
             deleting=client.deleting,
-            held=held,
+            held=beside.held(now),
             has_credential=client.current_expires is not None and client.not_before is not None,
             expired=client.observed is ObservedStatus.EXPIRED or now >= (client.current_expires or 0),
         )
@@ -124,13 +151,13 @@ _DENIALS = {
 }
 
 
-def token_denial(client: ClientView | None, claims: TokenClaims, now: float, *, held: bool = False) -> Denial | None:
+def token_denial(client: ClientView | None, claims: TokenClaims, now: float, beside: Beside = ALONE) -> Denial | None:
     """Why a token with a good signature is refused, or None (rule 1). The secret's expiry plays no part."""
     if client is None:
         return Denial.UNKNOWN_CLIENT
     if claims.uid != client.uid:
         return Denial.OTHER_UID
-    status = standing(client, now, held=held)
+    status = standing(client, now, beside)
     if status not in ACCEPTS_TOKENS:
         return _DENIALS[status]
     if now >= token_end(client, claims):
@@ -152,13 +179,8 @@ def effective_not_before(client: ClientView, now: float) -> int:
     return by_status if demanded is None else max(by_status, demanded)
 
 
-def demanded_not_before(spec_not_before: int | None, now: float) -> int | None:
-    """What spec demands by now. A future value is not obeyed before its time; the operator says so (rule 10)."""
-    return spec_not_before if spec_not_before is not None and spec_not_before <= ceil(now) else None
-
-
 def secret_denial(
-    client: ClientView | None, digests: dict[str, str], now: float, *, held: bool = False
+    client: ClientView | None, digests: dict[str, str], now: float, beside: Beside = ALONE
 ) -> Denial | None:
     """Why a presented secret is refused, or None (rule 2). ``digests`` maps pepper id to the digest of the secret."""
     if client is None:
@@ -166,7 +188,7 @@ def secret_denial(
     credential = presented_credential(client, digests)
     if credential is None:
         return Denial.WRONG_SECRET
-    status = standing(client, now, held=held)
+    status = standing(client, now, beside)
     if status is not Effective.AVAILABLE:
         return _DENIALS[status]
     return Denial.SECRET_EXPIRED if now >= credential.expires else None

@@ -1,68 +1,98 @@
 """Retiring needs to know what it ends (rule 9). The same for clients, by name, and for Apis, by count."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
-from apiclients.resources.api import ApiSpec, ApiStatus, ApiStatusName
-from apiclients.resources.apiclient import ApiClientSpec, ApiClientStatus, DesiredStatus
-
-
-def unacknowledged(spec: ApiClientSpec, active: Collection[str]) -> tuple[str, ...]:
-    """The active contracts that a client's retirement does not name. Naming more than there are is fine."""
-    return tuple(sorted(set(active) - set(spec.retirement.acknowledged_contracts)))
+from apiclients.resources.api import ApiStatusName
+from apiclients.resources.apiclient import DesiredStatus
+from apiclients.resources.objects import Api, ApiClient
 
 
-def retirement_is_held(spec: ApiClientSpec, status: ApiClientStatus, active: Collection[str]) -> bool:
-    """Whether spec asks for a retirement that has not been accepted and may not be yet."""
-    return (
-        spec.desired_status is DesiredStatus.RETIRED
-        and status.desired_status is not DesiredStatus.RETIRED
-        and bool(unacknowledged(spec, active))
+@dataclass(frozen=True, slots=True)
+class ClientWish:
+    """What a client's spec asks for, and what of it was accepted."""
+
+    desired: DesiredStatus
+    acknowledged: frozenset[str]
+    #: The wish in force, when the operator has set one.
+    accepted: DesiredStatus | None
+    #: How many generations of wishes the status is behind.
+    behind: int
+
+
+def client_wish(client: ApiClient) -> ClientWish:
+    """The wish of a client."""
+    return ClientWish(
+        desired=client.spec.desired_status,
+        acknowledged=frozenset(client.spec.retirement.acknowledged_contracts),
+        accepted=client.status.desired_status,
+        behind=client.metadata.generation - (client.status.desired_generation or 0),
     )
 
 
-def wish_while_held(status: ApiClientStatus, generation: int) -> DesiredStatus:
-    """The wish that stays in force while a retirement is held: the one before it.
+def unacknowledged(wish: ClientWish, active: Collection[str]) -> tuple[str, ...]:
+    """The active contracts that a client's retirement does not name. Naming more than there are is fine."""
+    return tuple(sorted(set(active) - wish.acknowledged))
+
+
+def retirement_is_held(wish: ClientWish, active: Collection[str]) -> bool:
+    """Whether spec asks for a retirement that has not been accepted and may not be yet."""
+    asked = wish.desired is DesiredStatus.RETIRED and wish.accepted is not DesiredStatus.RETIRED
+    return asked and bool(unacknowledged(wish, active))
+
+
+def wish_in_force(wish: ClientWish, active: Collection[str]) -> DesiredStatus:
+    """The wish in force: what spec says, or while a retirement is held the wish before it (rules 8 and 9).
 
     Where status is more than one generation behind, a wish came in between that nobody observed. It may have been a
     suspension, so the client stays refused (rule 16).
     """
-    missed_a_wish = generation - _seen_generation(status) > 1
-    if missed_a_wish or status.desired_status is None:
+    if not retirement_is_held(wish, active):
+        return wish.desired
+    if wish.behind > 1 or wish.accepted is None:
         return DesiredStatus.SUSPENDED
-    return status.desired_status
+    return wish.accepted
 
 
-def _seen_generation(status: ApiClientStatus) -> int:
-    """The generation whose wish is in status. Conditions tell; the root lags behind while Reconciling (rule 24)."""
-    return max([status.observed_generation, *(c.observed_generation or 0 for c in status.conditions)])
-
-
-def accepted_wish(
-    spec: ApiClientSpec, status: ApiClientStatus, generation: int, active: Collection[str]
-) -> DesiredStatus:
-    """The wish in force for a client (rules 8 and 9)."""
-    held = retirement_is_held(spec, status, active)
-    return wish_while_held(status, generation) if held else spec.desired_status
-
-
-def client_retirement_message(spec: ApiClientSpec, active: Collection[str]) -> str:
+def client_retirement_message(wish: ClientWish, active: Collection[str]) -> str:
     """What is missing and the YAML to paste; complete, however many there are."""
-    missing = unacknowledged(spec, active)
-    names = sorted(set(active))
+    missing = unacknowledged(wish, active)
     return (
         f"The retirement would end {len(set(active))} active contract(s), of which {len(missing)} are not "
         f"acknowledged: {', '.join(missing)}. Nothing changes until spec has: "
-        f"retirement: {{acknowledgedContracts: [{', '.join(names)}]}}"
+        f"retirement: {{acknowledgedContracts: [{', '.join(sorted(set(active)))}]}}"
     )
 
 
-def api_retirement_is_held(spec: ApiSpec, status: ApiStatus, active_count: int) -> bool:
+@dataclass(frozen=True, slots=True)
+class ApiWish:
+    """What an Api's spec asks for, and what of it was accepted."""
+
+    desired: ApiStatusName
+    acknowledged_count: int
+    accepted: ApiStatusName | None
+
+
+def api_wish(api: Api) -> ApiWish:
+    """The wish of an Api."""
+    return ApiWish(
+        desired=api.spec.desired_status,
+        acknowledged_count=api.spec.retirement.acknowledged_contract_count,
+        accepted=api.status.desired_status,
+    )
+
+
+def api_retirement_is_held(wish: ApiWish, active_count: int) -> bool:
     """Whether an Api's retirement has not been accepted and may not be yet: acknowledged by count."""
-    return (
-        spec.desired_status is ApiStatusName.RETIRED
-        and status.desired_status is not ApiStatusName.RETIRED
-        and spec.retirement.acknowledged_contract_count < active_count
-    )
+    asked = wish.desired is ApiStatusName.RETIRED and wish.accepted is not ApiStatusName.RETIRED
+    return asked and wish.acknowledged_count < active_count
+
+
+def api_wish_in_force(wish: ApiWish, active_count: int) -> ApiStatusName:
+    """The wish in force for an Api. An Api has no wish but these two, so none can have been missed."""
+    if not api_retirement_is_held(wish, active_count):
+        return wish.desired
+    return wish.accepted or ApiStatusName.PUBLISHED
 
 
 def api_retirement_message(active_count: int) -> str:

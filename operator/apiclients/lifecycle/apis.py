@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from apiclients.lifecycle.acknowledgement import api_retirement_is_held, api_retirement_message
+from apiclients.lifecycle.acknowledgement import (
+    api_retirement_is_held,
+    api_retirement_message,
+    api_wish,
+    api_wish_in_force,
+)
 from apiclients.lifecycle.timing import whole_second
 from apiclients.lifecycle.verdicts import Verdict, told
 from apiclients.resources.api import (
@@ -71,11 +76,7 @@ def _final(api: Api, now: datetime, *, clock_trusted: bool) -> bool:
 
 
 def _wish(api: Api, active: int, *, over: bool) -> ApiStatusName:
-    if over:
-        return ApiStatusName.RETIRED
-    if api_retirement_is_held(api.spec, api.status, active):
-        return api.status.desired_status or ApiStatusName.PUBLISHED
-    return api.spec.desired_status
+    return ApiStatusName.RETIRED if over else api_wish_in_force(api_wish(api), active)
 
 
 def _retirement(api: Api, wish: ApiStatusName, now: datetime, *, over: bool) -> ApiRetirementStatus | None:
@@ -95,7 +96,7 @@ def _judge(
     """Ready and Stalled."""
     if over and api.spec.desired_status is ApiStatusName.PUBLISHED:
         stalled = Verdict(True, Reason.RETIREMENT_IS_FINAL, REASONS[Reason.RETIREMENT_IS_FINAL])
-    elif api_retirement_is_held(api.spec, api.status, active):
+    elif api_retirement_is_held(api_wish(api), active):
         stalled = Verdict(True, Reason.ACKNOWLEDGEMENT_REQUIRED, api_retirement_message(active))
     elif retirement is not None:
         verb = "is final since" if over else "is final at"

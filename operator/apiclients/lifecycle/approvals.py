@@ -1,6 +1,7 @@
 """Approvals: which contract they speak of, and whether they count (DESIGN section 2, ContractApproval)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from apiclients.lifecycle.verdicts import Verdict, told
@@ -10,33 +11,79 @@ from apiclients.resources.conditions import REASONS, ConditionType, Reason
 from apiclients.resources.objects import Contract, ContractApproval
 
 
-def speaks_of(approval: ContractApproval, contract: Contract, plan: str) -> bool:
-    """Whether an approval names a contract, its client, its Api, in the Api's own namespace, and this plan."""
-    spec, wanted = approval.spec, contract.spec
-    return (
-        (spec.contract.namespace, spec.contract.name) == (contract.metadata.namespace, contract.metadata.name)
-        and spec.client == wanted.client_name
-        and (approval.metadata.namespace, spec.api) == (wanted.api.namespace, wanted.api.name)
-        and spec.plan == plan
-        and not approval.metadata.deleting
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a contract claims, so far as an approval has to match it."""
+
+    namespace: str
+    name: str
+    uid: str
+    client: str
+    api: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What an approval says, and of whom."""
+
+    name: str
+    namespace: str
+    contract: tuple[str, str]
+    client: str
+    api: str
+    plan: str
+    decision: Say
+    reason: str | None
+    #: UID of the contract that this generation of the approval was bound to.
+    bound_uid: str | None
+    deleting: bool
+
+
+def claim(contract: Contract) -> Claim:
+    """The claim of a contract."""
+    meta, spec = contract.metadata, contract.spec
+    return Claim(meta.namespace, meta.name, meta.uid, spec.client_name, (spec.api.namespace, spec.api.name))
+
+
+def ruling(approval: ContractApproval) -> Ruling:
+    """The ruling of an approval."""
+    spec, bound = approval.spec, approval.status.bound
+    in_this_generation = bound is not None and bound.generation == approval.metadata.generation
+    return Ruling(
+        name=approval.metadata.name,
+        namespace=approval.metadata.namespace,
+        contract=(spec.contract.namespace, spec.contract.name),
+        client=spec.client,
+        api=spec.api,
+        plan=spec.plan,
+        decision=spec.decision,
+        reason=spec.reason,
+        bound_uid=bound.contract_uid if bound is not None and in_this_generation else None,
+        deleting=approval.metadata.deleting,
     )
 
 
-def counts(approval: ContractApproval, contract: Contract, plan: str) -> bool:
-    """Whether an approval counts: it speaks of the contract, and was bound to this very one in this generation."""
-    bound = approval.status.bound
+def speaks_of(ruling: Ruling, claim: Claim, plan: str) -> bool:
+    """Whether a ruling names a contract, its client, its Api, in the Api's own namespace, and this plan."""
     return (
-        speaks_of(approval, contract, plan)
-        and bound is not None
-        and (bound.contract_uid, bound.generation) == (contract.metadata.uid, approval.metadata.generation)
+        ruling.contract == (claim.namespace, claim.name)
+        and ruling.client == claim.client
+        and (ruling.namespace, ruling.api) == claim.api
+        and ruling.plan == plan
+        and not ruling.deleting
     )
 
 
-def verdict_on(contract: Contract, plan: str, approvals: Iterable[ContractApproval]) -> ContractApproval | None:
-    """The approval that decides about a plan of a contract: a rejection wins; None while nobody has said anything."""
-    counting = [approval for approval in approvals if counts(approval, contract, plan)]
-    rejections = [approval for approval in counting if approval.spec.decision is Say.REJECTED]
-    return min(rejections or counting, key=lambda approval: approval.metadata.name, default=None)
+def counts(ruling: Ruling, claim: Claim, plan: str) -> bool:
+    """Whether a ruling counts: it speaks of the contract, and was bound to this very one in this generation."""
+    return speaks_of(ruling, claim, plan) and ruling.bound_uid == claim.uid
+
+
+def decisive(claim: Claim, plan: str, rulings: Iterable[Ruling]) -> Ruling | None:
+    """The ruling that decides about a plan of a contract: a rejection wins; None while nobody has said anything."""
+    counting = [ruling for ruling in rulings if counts(ruling, claim, plan)]
+    rejections = [ruling for ruling in counting if ruling.decision is Say.REJECTED]
+    return min(rejections or counting, key=lambda ruling: ruling.name, default=None)
 
 
 def decide_approval(
@@ -62,7 +109,7 @@ def _binding(approval: ContractApproval, contract: Contract | None) -> Binding |
     bound = approval.status.bound
     if bound is not None and bound.generation == approval.metadata.generation:
         return bound
-    if contract is None or not speaks_of(approval, contract, contract.spec.plan):
+    if contract is None or not speaks_of(ruling(approval), claim(contract), contract.spec.plan):
         return None
     return Binding(contract_uid=contract.metadata.uid, generation=approval.metadata.generation)
 
@@ -77,10 +124,9 @@ def _judge(
         return Verdict(False, Reason.CONTRACT_NOT_FOUND, REASONS[Reason.CONTRACT_NOT_FOUND])
     if bound is None or bound.contract_uid != contract.metadata.uid:
         return Verdict(False, Reason.MISMATCH, _mismatch(approval, contract, bound))
-    decided = verdict_on(contract, approval.spec.plan, others)
-    outvoted = decided is not None and decided.spec.decision is not approval.spec.decision
-    if outvoted and decided is not None:
-        return Verdict(True, Reason.OUTVOTED, f"{decided.metadata.name} rejects the same contract, and that wins.")
+    decided = decisive(claim(contract), approval.spec.plan, map(ruling, others))
+    if decided is not None and decided.decision is not approval.spec.decision:
+        return Verdict(True, Reason.OUTVOTED, f"{decided.name} rejects the same contract, and that wins.")
     return Verdict(True, Reason.COUNTED, f"{approval.spec.decision}: counts for plan {approval.spec.plan}.")
 
 

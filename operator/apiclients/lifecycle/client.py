@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from apiclients.lifecycle import timing
-from apiclients.lifecycle.access import demanded_not_before
-from apiclients.lifecycle.acknowledgement import accepted_wish
+from apiclients.lifecycle.acknowledgement import client_wish, wish_in_force
 from apiclients.lifecycle.conditions import Judgement, conditions
 from apiclients.lifecycle.credentials import adopted, aged, current, redigested
 from apiclients.lifecycle.digests import Stamp
@@ -64,8 +63,7 @@ def decide(observed: Observed, now: datetime, *, failure: str | None = None) -> 
     """
     client = observed.client
     problem = timing.spec_problem(client.spec, now)
-    active = observed.contracts.active_names
-    wish = accepted_wish(client.spec, client.status, client.metadata.generation, active)
+    wish = wish_in_force(client_wish(client), observed.contracts.active_names)
     end = retirement(client.status, client.spec, wish, now, clock_trusted=observed.clock_trusted)
     credentials = _credentials(observed, end, now)
     known, tokens = current(credentials.known), _tokens(observed, end, now)
@@ -102,6 +100,7 @@ def decide(observed: Observed, now: datetime, *, failure: str | None = None) -> 
         observed_generation=_observed_generation(client, judgement),
         observed_status=observed_now,
         desired_status=wish,
+        desired_generation=client.metadata.generation,
         client_id=client.client_id,
         credentials=credentials.known,
         last_credential_id=credentials.last_id or None,
@@ -176,7 +175,7 @@ def _tokens(observed: Observed, end: Retirement, now: datetime) -> TokensStatus 
     if not observed.clock_trusted:
         return known
     candidates = [known.not_before]
-    if wanted is not None and demanded_not_before(ceil(wanted.timestamp()), now.timestamp()) is not None:
+    if wanted is not None and timing.demanded_not_before(ceil(wanted.timestamp()), now.timestamp()) is not None:
         candidates.append(timing.next_second(wanted))
     ended = not_before_after_retirement(client.status, end, now)
     if ended is not None:

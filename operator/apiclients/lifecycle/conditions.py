@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from apiclients.lifecycle import timing
-from apiclients.lifecycle.acknowledgement import client_retirement_message
+from apiclients.lifecycle.acknowledgement import client_retirement_message, client_wish
 from apiclients.lifecycle.effective import ACCEPTS_TOKENS, Effective
 from apiclients.lifecycle.secrets import Found, SecretSituation, cause_of_rotation
 from apiclients.lifecycle.verdicts import Verdict, told
@@ -32,8 +32,8 @@ class Judgement:
         if self.problem is not None:
             return Verdict(True, Reason.INVALID_SPEC, self.problem)
         if self._retirement_held:
-            active = self.secret.observed.contracts.active_names
-            message = client_retirement_message(self.secret.observed.client.spec, active)
+            observed = self.secret.observed
+            message = client_retirement_message(client_wish(observed.client), observed.contracts.active_names)
             return Verdict(True, Reason.ACKNOWLEDGEMENT_REQUIRED, message)
         if self.secret.conflict:
             return Verdict(True, Reason.SECRET_CONFLICT, _conflict_message(self.secret))

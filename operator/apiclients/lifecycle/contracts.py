@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from apiclients.lifecycle.approvals import verdict_on
+from apiclients.lifecycle.approvals import Ruling, claim, decisive, ruling
 from apiclients.lifecycle.verdicts import Verdict, told
 from apiclients.resources.api import ApiStatusName, Approval, Consumers, ConsumersFrom, Plan
 from apiclients.resources.apiclient import MAX_CONTRACTS, ClientContracts, DesiredStatus
@@ -75,8 +75,8 @@ class _Case:
         return _plan(self.observed.api, self.contract.spec.plan)
 
     @property
-    def decided(self) -> ContractApproval | None:
-        return verdict_on(self.contract, self.contract.spec.plan, self.observed.approvals)
+    def decided(self) -> Ruling | None:
+        return _decided(self.observed, self.contract.spec.plan)
 
     @property
     def kept_plan(self) -> bool:
@@ -117,11 +117,21 @@ def _still_granted(observed: ObservedContract) -> PlanInForce | None:
     plan = _plan(observed.api, known.plan)
     if not same or plan is None:
         return None
-    decided = verdict_on(contract, known.plan, observed.approvals)
-    if decided is not None and decided.spec.decision is Say.REJECTED:
-        return None
-    needs_approval = plan.approval is Approval.MANUAL and known.granted_by is Grant.APPROVAL
-    return known if decided is not None or not needs_approval else None
+    return known if grant_stands(plan.approval, known.granted_by, _decided(observed, known.plan)) else None
+
+
+def grant_stands(approval: Approval, granted_by: Grant, decided: Ruling | None) -> bool:
+    """Whether what let a plan into force still does: its approval must stay, and nobody may have rejected it (rule 14).
+
+    A plan that came into force by itself stays so when it turns Manual.
+    """
+    if decided is not None:
+        return decided.decision is Say.APPROVED
+    return approval is Approval.AUTOMATIC or granted_by is Grant.AUTOMATIC
+
+
+def _decided(observed: ObservedContract, plan: str) -> Ruling | None:
+    return decisive(claim(observed.contract), plan, map(ruling, observed.approvals))
 
 
 def _client_missing(case: _Case) -> _Outcome | None:
@@ -199,9 +209,9 @@ def _plan_missing(case: _Case) -> _Outcome | None:
 
 def _rejected(case: _Case) -> _Outcome | None:
     decided = case.decided
-    if decided is None or decided.spec.decision is not Say.REJECTED:
+    if decided is None or decided.decision is not Say.REJECTED:
         return None
-    why = f": {decided.spec.reason}" if decided.spec.reason else "."
+    why = f": {decided.reason}" if decided.reason else "."
     return _Outcome(
         ContractStatusName.REJECTED,
         Reason.REJECTED,

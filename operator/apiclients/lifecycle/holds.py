@@ -1,6 +1,6 @@
 """Holds: which clients they stop, and for how long."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,29 +9,57 @@ from apiclients.resources.conditions import REASONS, ConditionType, Reason
 from apiclients.resources.fields import format_time
 from apiclients.resources.hold import MAX_STOPPED_NAMES, ApiClientHoldStatus
 from apiclients.resources.objects import ApiClientHold, Metadata
+from apiclients.resources.selectors import LabelSelector
 
 
-def matches(hold: ApiClientHold, client: Metadata) -> bool:
-    """Whether a hold speaks of a client: by name, or by labels, in its own namespace."""
-    if hold.metadata.namespace != client.namespace:
-        return False
-    if hold.spec.client_name is not None:
-        return hold.spec.client_name == client.name
-    return hold.spec.selector is not None and hold.spec.selector.matches(client.labels)
+@dataclass(frozen=True, slots=True)
+class HoldView:
+    """Whom a hold speaks of, and until when, in seconds since the epoch."""
+
+    namespace: str
+    name: str
+    client_name: str | None
+    selector: LabelSelector | None
+    expires: float | None
 
 
-def in_force(hold: ApiClientHold, now: datetime, *, clock_trusted: bool = True) -> bool:
-    """Whether a hold stops anybody now. A clock that cannot be trusted ends no hold (rule 26)."""
+def hold_view(hold: ApiClientHold) -> HoldView:
+    """What decisions need of a hold."""
     expires = hold.spec.expires_time
-    return expires is None or not clock_trusted or now < expires
+    return HoldView(
+        namespace=hold.metadata.namespace,
+        name=hold.metadata.name,
+        client_name=hold.spec.client_name,
+        selector=hold.spec.selector,
+        expires=expires.timestamp() if expires is not None else None,
+    )
+
+
+def matches(hold: HoldView, namespace: str, name: str, labels: Mapping[str, str]) -> bool:
+    """Whether a hold speaks of a client: by name, or by labels, in its own namespace."""
+    if hold.namespace != namespace:
+        return False
+    if hold.client_name is not None:
+        return hold.client_name == name
+    return hold.selector is not None and hold.selector.matches(labels)
+
+
+def in_force(hold: HoldView, now: float, *, clock_trusted: bool = True) -> bool:
+    """Whether a hold stops anybody now. A clock that cannot be trusted ends no hold (rule 26)."""
+    return hold.expires is None or not clock_trusted or now < hold.expires
 
 
 def holding(
     holds: Iterable[ApiClientHold], client: Metadata, now: datetime, *, clock_trusted: bool = True
 ) -> list[ApiClientHold]:
     """The holds that stop a client now, by name. One is enough; they stack."""
-    matching = [h for h in holds if matches(h, client) and in_force(h, now, clock_trusted=clock_trusted)]
-    return sorted(matching, key=lambda h: h.metadata.name)
+    found = [
+        hold
+        for hold in holds
+        if matches(view := hold_view(hold), client.namespace, client.name, client.labels)
+        and in_force(view, now.timestamp(), clock_trusted=clock_trusted)
+    ]
+    return sorted(found, key=lambda hold: hold.metadata.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +74,7 @@ def decide_hold(
     hold: ApiClientHold, clients: Sequence[Metadata], now: datetime, *, clock_trusted: bool
 ) -> HoldDecision:
     """The status of a hold: whom it stops. ``clients`` are those that it matches."""
-    holds = in_force(hold, now, clock_trusted=clock_trusted)
+    holds = in_force(hold_view(hold), now.timestamp(), clock_trusted=clock_trusted)
     names = sorted(client.name for client in clients) if holds else []
     active = _holding(hold, len(names)) if holds else Verdict(False, Reason.HOLD_EXPIRED, _expired(hold))
     ready = Verdict(True, active.reason, active.message)

@@ -77,7 +77,7 @@ def _from_bytes(observed: Observed, read: SecretRead, credentials: list[Credenti
     if known is None or not read.digests:
         return Found.EDITED
     if known.pepper not in observed.peppers:
-        return Found.REKEYED
+        return Found.REKEYED if _untouched(observed, read, known) else Found.EDITED
     if not same_digest(read.digests[known.pepper], known.digest):
         return Found.EDITED
     right = (
@@ -87,6 +87,17 @@ def _from_bytes(observed: Observed, read: SecretRead, credentials: list[Credenti
         and metadata_right(observed.client, observed.issuer, read.metadata)
     )
     return Found.RIGHT if right else Found.DRIFTED
+
+
+def _untouched(observed: Observed, read: SecretRead, known: Credential) -> bool:
+    """Whether the bytes are those of the known credential, where no digest can tell (rules 7 and 25).
+
+    Either nobody wrote the Secret since it was last found right, or an operator has put its MAC on it anew.
+    """
+    status = observed.client.status.secret
+    version = (read.metadata.name, read.metadata.resource_version)
+    same_version = status is not None and (status.name, status.resource_version) == version
+    return same_version or (read.stamp is not None and read.stamp.id == known.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
-from apiclients.lifecycle.access import demanded_not_before
 from apiclients.resources.apiclient import ApiClientSpec, SecretSpec
 from apiclients.resources.fields import format_duration, format_time
 
@@ -60,3 +59,8 @@ def next_second(now: datetime) -> datetime:
     """The present, rounded up to whole seconds."""
     begun = whole_second(now)
     return begun if now == begun else begun + timedelta(seconds=1)
+
+
+def demanded_not_before(spec_not_before: int | None, now: float) -> int | None:
+    """What spec demands by now. A future value is not obeyed before its time; the operator says so (rule 10)."""
+    return spec_not_before if spec_not_before is not None and spec_not_before <= ceil(now) else None

@@ -233,6 +233,10 @@ class ApiClientStatus(Model):
     desired_status: Annotated[
         DesiredStatus | None, Field(description="The wish in force: what spec said when it was last accepted.")
     ] = None
+    desired_generation: Annotated[
+        int | None,
+        Field(ge=0, description="The generation whose wish was last considered, also while reconciling goes on."),
+    ] = None
     client_id: Annotated[
         str | None, Field(max_length=253, description="OAuth client id: <namespace>.<name>.<first 8 of the UID>.")
     ] = None
