@@ -29,7 +29,7 @@ def test_declared_client_becomes_available_with_a_secret(team: Team) -> None:
         "ExpiringSoon": "False",
     }
     team.kubectl("wait", "apiclient/billing-1.0", "--for=condition=Ready", "--timeout=30s")
-    row = team.kubectl("get", "apiclients", "--no-headers").split()
+    row = team.kubectl("get", "apiclient", "--no-headers").split()
     assert row[:5] == ["billing-1.0", "Available", "Available", "True", "Available"]
 
 

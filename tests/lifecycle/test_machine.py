@@ -144,7 +144,8 @@ class Life(RuleBasedStateMachine):
             self._obey()
             if ended:
                 self.dead |= set(self.tokens)
-            if not self.losing and not ended and world.told("Active").startswith("True"):
+            overlapping = world.spec.get("secret", {}).get("overlap") != "0s"
+            if overlapping and not self.losing and not ended and world.told("Active").startswith("True"):
                 assert before <= self._working(), "a secret that worked was lost"
             self.losing = False
         self.settled = True

@@ -395,7 +395,8 @@ def test_garbage_is_collected(
     owned["metadata"]["ownerReferences"] = [{**reference, "blockOwnerDeletion": True}]
     ask.with_status(kind, owned, status)
     ask.done("DELETE", "configmaps", team, "owner", propagationPolicy=policy)
-    until(lambda: ask("GET", kind, team, "owned").status == 404, "the owned object is gone")
+    # The collector looks for new kinds every 30 s.
+    until(lambda: ask("GET", kind, team, "owned").status == 404, "the owned object is gone", 90)
     until(lambda: ask("GET", "configmaps", team, "owner").status == 404, "the owner is gone")
 
 

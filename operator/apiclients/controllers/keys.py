@@ -32,9 +32,10 @@ _RSA_BITS = 2048
 
 @dataclass(frozen=True, slots=True)
 class StoredRing:
-    """A key ring and the version of the Secret that it was read from."""
+    """A key ring and the Secret, in one version, that it was read from."""
 
     ring: KeyRing = field(repr=False)
+    uid: str
     resource_version: str
 
 
@@ -42,7 +43,9 @@ def read_key_ring(secret: dict[str, Any]) -> StoredRing:
     """The key ring in the keys Secret. Raises ValueError, without quoting what is in it."""
     try:
         text = base64.b64decode((secret.get("data") or {})[KEY_RING_KEY], validate=True)
-        return StoredRing(KeyRing.model_validate_json(text), secret["metadata"]["resourceVersion"])
+        return StoredRing(
+            KeyRing.model_validate_json(text), secret["metadata"]["uid"], secret["metadata"]["resourceVersion"]
+        )
     except (KeyError, binascii.Error, ValidationError):
         raise ValueError(f"the keys Secret holds no readable {KEY_RING_KEY}") from None
 
@@ -182,7 +185,7 @@ class KeyHolder:
         if renewed_due(stored.ring, now, self._policy):
             keys.append(new_signing_key(self._policy.algorithm, now, active_from(now, self._policy)))
         body = self._secret(stored.ring.model_copy(update={"signing_keys": tuple(keys)}))
-        body["metadata"]["resourceVersion"] = stored.resource_version
+        body["metadata"] |= {"resourceVersion": stored.resource_version, "uid": stored.uid}
         try:
             applied = await self._kube.apply(SECRETS, self._namespace, self._name, body, field_manager=FIELD_MANAGER)
         except ConflictError:

@@ -34,6 +34,8 @@ LEASE = "apiclient-operator"
 _RESYNC_SECONDS = 300.0
 _RETRY_SECONDS = 2.0
 _DRAIN_SECONDS = 3.0
+#: A cold start tells one Event per client; they are posted behind everything else.
+_EVENTS_WAITING = 20_000
 
 
 def utc_now() -> datetime:
@@ -50,10 +52,10 @@ class Manager:
         self._metrics = metrics
         self._queue = WorkQueue()
         self.world = World(self._queue.add, self._queue.add_soon)
-        self._secrets = SecretStore(kube, lambda owner: self._queue.add(Item(API_CLIENTS.kind, *owner)))
+        self._secrets = SecretStore(kube, settings.secret_namespaces, self._secret_changed)
         self._namespaces = NamespaceLabels(kube, self.world.namespace_changed)
         self._due = DueTimes(utc_now, self._queue.add)
-        self._recorder = EventRecorder(kube, f"{GROUP}/operator", settings.identity)
+        self._recorder = EventRecorder(kube, f"{GROUP}/operator", settings.identity, capacity=_EVENTS_WAITING)
         self._keys = KeyHolder(
             kube,
             settings.namespace,
@@ -89,10 +91,10 @@ class Manager:
         self._metrics.leading.set(1)
         try:
             await self._wait("the CRDs", self._crds_served(), frozenset())
-            running = (self._keys.run(), self._secrets.reflector.run(), self._namespaces.reflector.run())
+            running = (self._keys.run(), self._secrets.run(), self._namespaces.reflector.run())
             async with background(*running, self._due.run()) as beside:
                 await self._wait("the keys", self._keys.available(), beside)
-                await self._wait("the list of Secrets", self._secrets.reflector.synced.wait(), beside)
+                await self._wait("the list of Secrets", self._secrets.synced(), beside)
                 await self._wait("the list of namespaces", self._namespaces.reflector.synced.wait(), beside)
                 self._recorder.start()
                 await self._work(watch, beside)
@@ -179,6 +181,9 @@ class Manager:
                     self._metrics.missed.inc(await store.resync(self.kube))
                 except KubeError as error:
                     logger.warning("Resync of %s failed: %s", store.resource.plural, error)
+
+    def _secret_changed(self, owner: Key) -> None:
+        self._queue.add(Item(API_CLIENTS.kind, *owner))
 
     def _measure(self) -> None:
         gauge = self._metrics.gauge

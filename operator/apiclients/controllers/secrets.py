@@ -1,11 +1,12 @@
 """Credentials Secrets: a cache of their metadata, and reading and writing the bytes. Secrets stay in this module."""
 
+import asyncio
 import base64
 import binascii
 import contextlib
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,22 +58,49 @@ def secret_metadata(body: Mapping[str, Any]) -> SecretMetadata:
 class SecretStore:
     """Metadata of all Secrets that carry the operator's label, by name and by the UID of their owner."""
 
-    def __init__(self, client: KubeClient, on_change: Callable[[Key], None]) -> None:
+    def __init__(self, client: KubeClient, namespaces: Sequence[str], on_change: Callable[[Key], None]) -> None:
+        """``namespaces`` are those where the operator may have Secrets; none means all."""
         self._on_owner_changed = on_change
         self._by_owner: dict[str, dict[str, SecretMetadata]] = defaultdict(dict)
-        self.reflector: Reflector[SecretMetadata] = Reflector(
+        self._reflectors = {namespace: self._reflector(client, namespace) for namespace in namespaces or (None,)}
+
+    def _reflector(self, client: KubeClient, namespace: str | None) -> Reflector[SecretMetadata]:
+        return Reflector(
             client,
             SECRETS,
             secret_metadata,
+            namespace=namespace,
             label_selector=MANAGED_SELECTOR,
             metadata_only=True,
             relist_interval=600,
             on_change=self._changed,
         )
 
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for reflector in self._reflectors.values():
+                tasks.create_task(reflector.run())
+
+    async def synced(self) -> None:
+        """Wait for the first complete lists."""
+        for reflector in self._reflectors.values():
+            await reflector.synced.wait()
+
+    def _of(self, namespace: str) -> Reflector[SecretMetadata] | None:
+        return self._reflectors.get(namespace) or self._reflectors.get(None)
+
+    def put(self, body: dict[str, Any]) -> None:
+        """Take in the answer to an own write."""
+        reflector = self._of(body["metadata"]["namespace"])
+        if reflector is not None:
+            reflector.put(body)
+
     def seen(self, client: ApiClient) -> SecretSeen:
         """What the cache shows under the name of the client's Secret."""
-        return self.reflector.store.get((client.metadata.namespace, client.secret_name), SecretUnseen())
+        reflector = self._of(client.metadata.namespace)
+        known = reflector.store.get((client.metadata.namespace, client.secret_name)) if reflector else None
+        return known or SecretUnseen()
 
     def others(self, client: ApiClient) -> tuple[SecretMetadata, ...]:
         """Secrets of this client under other names."""
@@ -114,9 +142,9 @@ class SecretWork:
             case CreateSecret():
                 return await self._create(step)
             case ReplaceSecret():
-                return await self._apply(step.name, step.stamp, _new_secret(), step.resource_version)
+                return await self._apply(step, _new_secret())
             case RepairSecret():
-                return await self._apply(step.name, step.stamp, self._bytes, step.resource_version)
+                return await self._apply(step, self._bytes)
             case DeleteSecret():
                 return await self._delete(step)
 
@@ -136,14 +164,15 @@ class SecretWork:
             return await self._read(step.name)
         return self._taken(created)
 
-    async def _apply(self, name: str, stamp: Stamp, secret: bytes, resource_version: str) -> SecretSeen:
-        body = secret_object(self.client, self.issuer, name, stamp, secret, current_pepper(self.ring))
-        body["metadata"]["resourceVersion"] = resource_version
+    async def _apply(self, step: ReplaceSecret | RepairSecret, secret: bytes) -> SecretSeen:
+        body = secret_object(self.client, self.issuer, step.name, step.stamp, secret, current_pepper(self.ring))
+        # Without the UID the API server would make a Secret anew that was deleted meanwhile.
+        body["metadata"] |= {"resourceVersion": step.resource_version, "uid": step.uid}
         namespace = self.client.metadata.namespace
         try:
-            applied = await self.kube.apply(SECRETS, namespace, name, body, field_manager=FIELD_MANAGER)
+            applied = await self.kube.apply(SECRETS, namespace, step.name, body, field_manager=FIELD_MANAGER)
         except ConflictError:
-            return await self._read(name)
+            return await self._read(step.name)
         return self._taken(applied)
 
     async def _delete(self, step: DeleteSecret) -> SecretSeen:
@@ -153,7 +182,7 @@ class SecretWork:
         return await self._read(step.name)
 
     def _taken(self, body: dict[str, Any]) -> SecretSeen:
-        self.store.reflector.put(body)
+        self.store.put(body)
         return self._take(body)
 
     def _take(self, body: Mapping[str, Any]) -> SecretRead:

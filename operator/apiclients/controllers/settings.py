@@ -24,6 +24,8 @@ class OperatorSettings:
     issuer: Issuer
     namespace: str
     keys_secret: str
+    #: Where the operator may have Secrets; none means everywhere.
+    secret_namespaces: tuple[str, ...]
     keys: KeyPolicy
     rekey: bool
     kubeconfig: Path | None
@@ -44,6 +46,7 @@ def parse(argv: list[str] | None = None) -> OperatorSettings:
         issuer=Issuer(args.issuer.rstrip("/")),
         namespace=args.namespace,
         keys_secret=args.keys_secret,
+        secret_namespaces=tuple(name for name in args.secret_namespaces.replace(",", " ").split() if name),
         keys=KeyPolicy(
             algorithm=Algorithm(args.signing_algorithm),
             lifetime=timedelta(days=args.signing_key_days),
@@ -79,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     option("--namespace", "apiclients-system", help="namespace of the keys Secret and the Lease (%(default)s)")
     option("--keys-secret", "apiclient-keys", help="name of the keys Secret (%(default)s)")
+    option(
+        "--secret-namespaces",
+        "",
+        help="namespaces where the operator may have Secrets, separated by commas (default: everywhere)",
+    )
     option("--signing-algorithm", "ES256", choices=[a.value for a in Algorithm], help="of access tokens (%(default)s)")
     option(
         "--signing-key-days", _KEY_LIFETIME_DAYS, type=int, help="age at which a signing key is renewed (%(default)s)"

@@ -6,7 +6,7 @@ All look-ups go through indexes; no change of one object walks over all others.
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from apiclients.controllers.kinds import (
@@ -77,7 +77,7 @@ class World:
 
     def __init__(self, again: Callable[[Item], None], soon: Callable[[Item], None]) -> None:
         self._again, self._soon = again, soon
-        self.clients = ObjectStore(API_CLIENTS, lambda obj, by: ApiClient.from_object(obj, changed_by=by), self._client)
+        self.clients = ObjectStore(API_CLIENTS, _read_client, self._client)
         self.apis = ObjectStore(APIS, lambda obj, _: Api.from_object(obj), self._api)
         self.contracts = ObjectStore(CONTRACTS, lambda obj, _: Contract.from_object(obj), self._contract)
         self.approvals = ObjectStore(
@@ -230,6 +230,10 @@ class World:
             elif raw is not None:
                 for key in self.clients.in_namespace(change.key[0]):
                     self._again(Item(API_CLIENTS.kind, *key))
+
+
+def _read_client(obj: Mapping[str, Any], changed_by: str | None) -> ApiClient:
+    return replace(ApiClient.from_object(obj), changed_by=changed_by)
 
 
 def readable(store: ObjectStore[Any], key: Key) -> Any:

@@ -15,15 +15,15 @@ import urllib.request
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import yaml
-from kubernetes.aio import config as kube_config
-from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.config import incluster_config
 
 from apiclients.kube.errors import ConfigurationError
+
+if TYPE_CHECKING:  # importing the library takes a quarter of a second, which a program with a Login of its own saves
+    from kubernetes.aio.client.configuration import Configuration
 
 TokenSource = Callable[[bool], Awaitable[str | None]]
 """Returns the Authorization header; True asks for a fresh one because the API server refused the last."""
@@ -49,12 +49,16 @@ async def load_login(kubeconfig: Path | None = None, context: str | None = None)
 
     A context alone means a kubeconfig. Raises ConfigurationError.
     """
+    from kubernetes.aio import config as kube_config
+    from kubernetes.aio.client.configuration import Configuration
+    from kubernetes.aio.config import incluster_config
+
     try:
         in_cluster = kubeconfig is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ
         configuration = Configuration()
         if in_cluster:
             kube_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-            source = _token_file(Path(incluster_config.SERVICE_TOKEN_FILENAME))
+            source = token_file_source(Path(incluster_config.SERVICE_TOKEN_FILENAME))
         else:
             source = await _load_kubeconfig(configuration, kubeconfig, context)
         return _login(configuration, source)
@@ -63,6 +67,8 @@ async def load_login(kubeconfig: Path | None = None, context: str | None = None)
 
 
 async def _load_kubeconfig(configuration: Configuration, path: Path | None, context: str | None) -> TokenSource:
+    from kubernetes.aio import config as kube_config
+
     files = str(path) if path else os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     if path and not path.is_file():  # noqa: ASYNC240 - once, at the start
         raise ConfigurationError(f"kubeconfig {path} is not there")
@@ -72,7 +78,7 @@ async def _load_kubeconfig(configuration: Configuration, path: Path | None, cont
     user = loader._user
     token_file = user.safe_get("tokenFile") if user is not None else None
     if token_file:
-        return _token_file(Path(loader._get_base_path(user.path)) / token_file)
+        return token_file_source(Path(loader._get_base_path(user.path)) / token_file)
     if user is not None and user.safe_get("exec"):
         return _plugin(loader, configuration)
     return _hooked(configuration)
@@ -84,7 +90,7 @@ def _login(configuration: Configuration, source: TokenSource) -> Login:
         server=server,
         ssl_context=_ssl_context(configuration) if server.startswith("https") else None,
         server_hostname=configuration.tls_server_name,
-        proxy=configuration.proxy or _environment_proxy(server),
+        proxy=configuration.proxy or environment_proxy(server),
         authorization=source,
     )
 
@@ -102,7 +108,8 @@ def _ssl_context(configuration: Configuration) -> ssl.SSLContext:
     return context
 
 
-def _environment_proxy(server: str) -> str | None:
+def environment_proxy(server: str) -> str | None:
+    """The proxy for a server by the usual variables; none for this machine itself."""
     # Not aiohttp's trust_env: that would also take credentials out of ~/.netrc.
     url = urlsplit(server)
     host = url.hostname or ""
@@ -121,7 +128,8 @@ def _hooked(configuration: Configuration) -> TokenSource:
     return header
 
 
-def _token_file(path: Path) -> TokenSource:
+def token_file_source(path: Path) -> TokenSource:
+    """Credentials in a file that somebody else keeps fresh."""
     value = ""
     read_at = -_REREAD_SECONDS
 

@@ -261,7 +261,7 @@ def _issue(s: SecretSituation) -> Step | None:
     if cause is None or not s.observed.clock_trusted:
         return None
     name, stamp, secret = s.observed.client.secret_name, _new_stamp(s, cause), secret_metadata(s.observed)
-    return ReplaceSecret(name, stamp, secret.resource_version) if secret else CreateSecret(name, stamp)
+    return ReplaceSecret(name, stamp, secret.uid, secret.resource_version) if secret else CreateSecret(name, stamp)
 
 
 def _repair(s: SecretSituation) -> Step | None:
@@ -270,7 +270,7 @@ def _repair(s: SecretSituation) -> Step | None:
     if s.found is not Found.DRIFTED or secret is None or known is None:
         return None
     stamp = Stamp(known.id, known.issued_time, known.expires_time, known.revision, known.cause, s.answered_request)
-    return RepairSecret(secret.name, stamp, secret.resource_version)
+    return RepairSecret(secret.name, stamp, secret.uid, secret.resource_version)
 
 
 def _remove_moved(s: SecretSituation) -> Step | None:

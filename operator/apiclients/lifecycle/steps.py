@@ -29,6 +29,7 @@ class ReplaceSecret:
 
     name: str
     stamp: Stamp
+    uid: str
     resource_version: str
 
 
@@ -38,6 +39,7 @@ class RepairSecret:
 
     name: str
     stamp: Stamp
+    uid: str
     resource_version: str
 
 

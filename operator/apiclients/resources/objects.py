@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import ValidationError
 
@@ -55,20 +55,41 @@ class Metadata:
         return self.deletion_time is not None
 
 
-@dataclass(frozen=True, slots=True)
-class ApiClient:
-    """One ApiClient, read."""
+_Spec = TypeVar("_Spec", bound=Model)
+_Status = TypeVar("_Status", bound=Model)
+
+
+@dataclass(frozen=True)
+class _Object(Generic[_Spec, _Status]):
+    """One object of a kind, read."""
 
     metadata: Metadata
-    spec: ApiClientSpec
-    status: ApiClientStatus
-    #: Field manager that last set ``spec.desiredStatus``, when managedFields told.
-    changed_by: str | None = None
+    spec: _Spec
+    status: _Status
+
+    _spec_model: ClassVar[type[Model]]
+    _status_model: ClassVar[type[Model]]
 
     @classmethod
-    def from_object(cls, obj: Mapping[str, Any], *, changed_by: str | None = None) -> "ApiClient":
+    def from_object(cls, obj: Mapping[str, Any]) -> Self:
         """Read a JSON object. Raises :class:`InvalidObjectError` when spec or status does not fit the models."""
-        return cls(Metadata.from_object(obj), *_parts(obj, ApiClientSpec, ApiClientStatus), changed_by)
+        try:
+            spec: Any = cls._spec_model.model_validate(obj.get("spec") or {})
+            status: Any = cls._status_model.model_validate(obj.get("status") or {})
+        except ValidationError as error:
+            raise InvalidObjectError(_explain(error)) from error
+        return cls(Metadata.from_object(obj), spec, status)
+
+
+@dataclass(frozen=True)
+class ApiClient(_Object[ApiClientSpec, ApiClientStatus]):
+    """One ApiClient."""
+
+    _spec_model = ApiClientSpec
+    _status_model = ApiClientStatus
+
+    #: Field manager that last set ``spec.desiredStatus``, when managedFields told.
+    changed_by: str | None = None
 
     @property
     def client_id(self) -> str:
@@ -81,76 +102,37 @@ class ApiClient:
         return self.spec.secret.name or f"{self.metadata.name}-credentials"
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
-    """One Api, read."""
+class Api(_Object[ApiSpec, ApiStatus]):
+    """One Api."""
 
-    metadata: Metadata
-    spec: ApiSpec
-    status: ApiStatus
-
-    @classmethod
-    def from_object(cls, obj: Mapping[str, Any]) -> "Api":
-        """Read a JSON object. Raises :class:`InvalidObjectError`."""
-        return cls(Metadata.from_object(obj), *_parts(obj, ApiSpec, ApiStatus))
+    _spec_model = ApiSpec
+    _status_model = ApiStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """One Contract, read."""
+class Contract(_Object[ContractSpec, ContractStatus]):
+    """One Contract."""
 
-    metadata: Metadata
-    spec: ContractSpec
-    status: ContractStatus
-
-    @classmethod
-    def from_object(cls, obj: Mapping[str, Any]) -> "Contract":
-        """Read a JSON object. Raises :class:`InvalidObjectError`."""
-        return cls(Metadata.from_object(obj), *_parts(obj, ContractSpec, ContractStatus))
+    _spec_model = ContractSpec
+    _status_model = ContractStatus
 
 
-@dataclass(frozen=True, slots=True)
-class ContractApproval:
-    """One ContractApproval, read."""
+class ContractApproval(_Object[ContractApprovalSpec, ContractApprovalStatus]):
+    """One ContractApproval."""
 
-    metadata: Metadata
-    spec: ContractApprovalSpec
-    status: ContractApprovalStatus
-
-    @classmethod
-    def from_object(cls, obj: Mapping[str, Any]) -> "ContractApproval":
-        """Read a JSON object. Raises :class:`InvalidObjectError`."""
-        return cls(Metadata.from_object(obj), *_parts(obj, ContractApprovalSpec, ContractApprovalStatus))
+    _spec_model = ContractApprovalSpec
+    _status_model = ContractApprovalStatus
 
 
-@dataclass(frozen=True, slots=True)
-class ApiClientHold:
-    """One ApiClientHold, read."""
+class ApiClientHold(_Object[ApiClientHoldSpec, ApiClientHoldStatus]):
+    """One ApiClientHold."""
 
-    metadata: Metadata
-    spec: ApiClientHoldSpec
-    status: ApiClientHoldStatus
-
-    @classmethod
-    def from_object(cls, obj: Mapping[str, Any]) -> "ApiClientHold":
-        """Read a JSON object. Raises :class:`InvalidObjectError`."""
-        return cls(Metadata.from_object(obj), *_parts(obj, ApiClientHoldSpec, ApiClientHoldStatus))
+    _spec_model = ApiClientHoldSpec
+    _status_model = ApiClientHoldStatus
 
 
 def client_id(metadata: Metadata) -> str:
     """``<namespace>.<name>.<first 8 of the UID>`` (DESIGN section 2)."""
     return f"{metadata.namespace}.{metadata.name}.{metadata.uid[:8]}"
-
-
-_Spec = TypeVar("_Spec", bound=Model)
-_Status = TypeVar("_Status", bound=Model)
-
-
-def _parts(obj: Mapping[str, Any], spec: type[_Spec], status: type[_Status]) -> tuple[_Spec, _Status]:
-    try:
-        return spec.model_validate(obj.get("spec") or {}), status.model_validate(obj.get("status") or {})
-    except ValidationError as error:
-        raise InvalidObjectError(_explain(error)) from error
 
 
 def _time(text: str | None) -> datetime | None:

@@ -1,0 +1,121 @@
+"""``kubectl apiclient``: finds the command, runs it, and says in a sentence what went wrong.
+
+Only the command that is asked for is imported, so that the first output comes at once.
+"""
+
+import argparse
+import os
+import sys
+import traceback
+from importlib import import_module
+
+PROGRAM = "kubectl apiclient"
+
+#: Each command and what it is for; the module of ``new-version`` is ``commands/new_version.py``.
+COMMANDS: dict[str, str] = {
+    "get": "list clients, by what people look for",
+    "status": "show one client: contracts, credentials, holds, history, events",
+    "explain": "say why a client is not ready, what happens next, and what would unblock it",
+    "contracts": "list the contracts of a client or of an Api",
+    "plan": "say what a change in Git will do, before it is merged",
+    "snapshot": "write the live state to a file that plan can read without a cluster",
+    "hold": "stop clients at once; Git does not undo it",
+    "release": "take holds back",
+    "rotate": "ask for new secrets",
+    "suspend": "print the change that suspends a client",
+    "resume": "print the change that makes a client available again",
+    "retire": "print the change that retires a client",
+    "new-version": "print the YAML of a new version of a client, with its contracts",
+    "doctor": "check the installation; exit status 1 when something is wrong",
+    "report": "collect diagnostics into one file, without secrets",
+}
+
+#: Options that may stand before the command, and whether they take a value.
+_LEADING = {
+    "-n": True,
+    "--namespace": True,
+    "--context": True,
+    "--kubeconfig": True,
+    "--color": True,
+    "-A": False,
+    "--all-namespaces": False,
+}
+
+
+def main() -> None:
+    """The console script ``kubectl-apiclient``."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(argv: list[str]) -> int:
+    """Run a command line and return the exit status: 0, 1 for an error, 2 for a wrong command line, or the command's.
+
+    Raises SystemExit as argparse does, for ``--help`` and for a command line that cannot be read.
+    """
+    argv = command_first(argv)
+    args = build_parser(argv[0] if argv else None).parse_args(argv)
+    import asyncio  # not for --help
+
+    try:
+        status = asyncio.run(args.func(args))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has read enough
+        return 0
+    except Exception as error:
+        return _report(error)
+    return int(status)
+
+
+def command_first(argv: list[str]) -> list[str]:
+    """The command line with options such as ``-n team-a`` moved behind the command."""
+    position = 0
+    while position < len(argv) and argv[position].startswith("-"):
+        option, _, value = argv[position].partition("=")
+        if option not in _LEADING:
+            return argv
+        position += 2 if _LEADING[option] and not value else 1
+    return [*argv[position : position + 1], *argv[:position], *argv[position + 1 :]]
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """The parser with the options of one command; the others are only named. None or an unknown command: none."""
+    from apiclients import __version__
+
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Look after the life cycles of API clients.",
+        epilog=f"`{PROGRAM} COMMAND --help` tells more about a command.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, text in COMMANDS.items():
+        if name == command:
+            command_module(name).register(subparsers)
+        else:
+            subparsers.add_parser(name, help=text)
+    return parser
+
+
+def command_module(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN201 - a module by its convention
+    """The module of a command."""
+    return import_module(f"apiclients.cli.commands.{name.replace('-', '_')}")
+
+
+def _report(error: Exception) -> int:
+    from apiclients.cli.errors import CliError
+    from apiclients.cli.problems import sentence
+
+    text = str(error) if isinstance(error, CliError) else sentence(error)
+    if text is None:
+        traceback.print_exception(error)
+        text = "this is a bug in kubectl apiclient: please report it with the lines above"
+    print(f"error: {text}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    main()

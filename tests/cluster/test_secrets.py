@@ -1,0 +1,227 @@
+"""What others do to the Secret, or had done before: deleted, edited, foreign, immutable, left over, moved, relabelled."""
+
+from typing import Any
+
+import pytest
+
+from tests.cluster.product import Client, Team, current, encoded, eventually, gone, read_credentials, settled
+from tests.cluster.rest import JsonObject
+
+SECRET = "billing-1.0-credentials"
+CANARY = "not-a-secret-that-the-operator-has-made-0123"
+
+
+@pytest.mark.rule(6)
+def test_deleted_secret_is_issued_anew_without_overlap(team: Team) -> None:
+    billing = team.declare("billing-1.0", secret={"overlap": "1h"})
+    old, token = billing.credentials(), billing.token()
+    team.kubectl("delete", "secret", SECRET)
+    status = billing.until_credential(2)
+    new = billing.credentials()
+    assert [c["id"] for c in status["credentials"]] == [2]
+    assert current(status)["cause"] == "Missing"
+    assert new.client_id == old.client_id
+    assert new.client_secret != old.client_secret
+    team.product.until_secret_works(new)
+    team.product.until_secret_refused(old)
+    assert set(team.product.verdicts(token)) == {200}, "issued tokens live on"
+
+
+@pytest.mark.rule(3, 6)
+def test_secret_deleted_while_suspended_is_issued_anew_after_the_resumption(team: Team) -> None:
+    billing = team.declare("billing-1.0")
+    token = billing.token()
+    billing.apply(desiredStatus="Suspended")
+    billing.until_observed("Suspended")
+    team.kubectl("delete", "secret", SECRET)
+    billing.until_condition("SecretReady", "False", "SecretMissing")
+    assert SECRET not in team.secrets()
+    billing.apply(desiredStatus="Available")
+    billing.until_credential(2)
+    team.product.until_secret_works(billing.credentials())
+    team.product.until_accepted(token)
+
+
+@pytest.mark.rule(6)
+def test_edited_secret_is_rotated_with_overlap_and_edited_again_is_a_conflict(team: Team) -> None:
+    billing = team.declare("billing-1.0", secret={"overlap": "1h"})
+    first, token = billing.credentials(), billing.token()
+    edit(team, SECRET, {"client-secret": CANARY})
+    status = billing.until_credential(2)
+    assert current(status)["cause"] == "Edited"
+    second = billing.credentials()
+    assert second.client_secret not in (first.client_secret, CANARY)
+    team.product.until_secret_works(first, second)
+
+    edit(team, SECRET, {"client-secret": CANARY})
+    stalled = billing.until_condition("Stalled", "True", "SecretConflict")
+    assert f"Secret {SECRET}" in stalled["message"]
+    assert billing.condition("Ready")["status"] == "False"
+    team.product.until_secret_works(first, second)
+    edited = billing.credentials()
+    assert edited.client_secret == CANARY
+    assert set(team.product.tokens_issued(edited)) == {401}, "no unknown secret gets in"
+    assert set(team.product.verdicts(token)) == {200}
+    assert [c["id"] for c in billing.status()["credentials"]] == [2, 1]
+
+
+@pytest.mark.rule(6)
+def test_edited_public_data_and_metadata_are_put_right_without_a_rotation(team: Team) -> None:
+    billing = team.declare("billing-1.0")
+    secret = billing.secret()
+    edit(team, SECRET, {"issuer": "https://elsewhere.example.com"})
+    eventually("the issuer is put right", lambda: billing.secret()["data"] == secret["data"])
+    team.kubectl("annotate", "secret", SECRET, "apiclients.dev/credential=nonsense", "--overwrite")
+    key = "apiclients.dev/credential"
+    kept = secret["metadata"]["annotations"][key]
+    eventually("the stamp is put right", lambda: billing.secret()["metadata"]["annotations"][key] == kept)
+    settled("the Secret", lambda: billing.secret()["metadata"]["resourceVersion"])
+    assert billing.secret()["data"] == secret["data"]
+    assert billing.until_condition("Ready", "True")
+    assert current(billing.status())["id"] == 1
+
+
+@pytest.mark.rule(6)
+@pytest.mark.parametrize("labels", [{}, {"app.kubernetes.io/managed-by": "apiclient-operator"}], ids=["plain", "ours"])
+def test_foreign_secret_of_that_name_is_never_touched(team: Team, labels: dict[str, str]) -> None:
+    foreign = put_secret(team, SECRET, labels=labels)
+    billing = team.client("billing-1.0")
+    billing.apply()
+    stalled = billing.until_condition("Stalled", "True", "SecretConflict")
+    assert "spec.secret.name" in stalled["message"]
+    assert billing.condition("SecretReady")["reason"] == "SecretConflict"
+    assert billing.condition("Ready")["status"] == "False"
+    assert billing.status()["observedStatus"] == "Pending"
+    assert billing.secret() == foreign
+    team.kubectl("delete", "apiclient", "billing-1.0")
+    assert billing.secret() == foreign
+    free = team.declare("reports-1.0", secret={"name": "free"})
+    free.apply(secret={"name": SECRET})
+    free.until_condition("Stalled", "True", "SecretConflict")
+    assert billing.secret() == foreign
+    team.product.until_secret_works(read_credentials(team.secrets()["free"]))
+
+
+@pytest.mark.rule(6, 24)
+def test_conflict_with_a_foreign_secret_ends_by_another_name(team: Team) -> None:
+    foreign = put_secret(team, SECRET)
+    billing = team.client("billing-1.0")
+    billing.apply()
+    billing.until_condition("Stalled", "True", "SecretConflict")
+    billing.apply(secret={"name": "another"})
+    billing.until_observed("Available")
+    team.product.until_secret_works(billing.credentials())
+    assert team.secrets()[SECRET] == foreign
+
+
+@pytest.mark.rule(6)
+def test_secret_made_immutable_is_a_conflict(team: Team) -> None:
+    billing = team.declare("billing-1.0")
+    secret = billing.credentials()
+    team.kubectl("patch", "secret", SECRET, "--type=merge", "--patch", '{"immutable":true}')
+    billing.until_condition("Stalled", "True", "SecretConflict")
+    assert set(team.product.tokens_issued(secret)) == {200}, "what was issued works on"
+    team.kubectl("delete", "secret", SECRET)
+    billing.until_condition("Ready", "True", "Available")
+    team.product.until_secret_works(billing.credentials())
+
+
+@pytest.mark.rule(6, 11)
+def test_secret_left_by_an_earlier_client_of_that_name_is_never_used_again(team: Team) -> None:
+    billing = team.declare("billing-1.0")
+    left = billing.secret()
+    old, token = billing.credentials(), billing.token()
+    team.kubectl("delete", "apiclient", "billing-1.0", "--cascade=orphan")
+    team.product.until_refused(token)
+    assert billing.secret()["metadata"]["uid"] == left["metadata"]["uid"]
+    again = team.client("billing-1.0")
+    again.apply()
+    again.until_observed("Available")
+    assert again.secret()["metadata"]["uid"] != left["metadata"]["uid"]
+    new = again.credentials()
+    team.product.until_secret_works(new)
+    assert new.client_secret != old.client_secret
+    assert set(team.product.tokens_issued(old)) == {401}
+
+
+@pytest.mark.rule(6, 11)
+def test_client_made_again_at_once_gets_a_secret_of_its_own(team: Team) -> None:
+    """Before the garbage collector has come round: the leftover still says who owned it."""
+    billing = team.declare("billing-1.0")
+    old = billing.credentials()
+    for _ in range(3):
+        team.kubectl("delete", "apiclient", "billing-1.0")
+        billing.apply()
+        uid = billing.until_observed("Available")["metadata"]["uid"]
+        eventually("the Secret is the new one's", lambda uid=uid: owner(billing.secret()) == uid)
+        team.product.until_secret_works(billing.credentials())
+    assert set(team.product.tokens_issued(old)) == {401}
+
+
+@pytest.mark.rule(5, 21)
+def test_template_comes_and_goes_without_a_rotation(team: Team) -> None:
+    billing = team.declare("billing-1.0")
+    data = billing.secret()["data"]
+    billing.apply(secret={"template": {"labels": {"team": "a"}, "annotations": {"note": "b"}}})
+    eventually("the template is there", lambda: templated(billing.secret()) == ("a", "b"))
+    team.kubectl("label", "secret", SECRET, "backup=yes")
+    billing.spec["secret"] = {}
+    billing.apply()
+    eventually("the template is gone", lambda: templated(billing.secret()) == (None, None))
+    billing.until_condition("Ready", "True")
+    assert billing.secret()["data"] == data
+    assert billing.secret()["metadata"]["labels"]["backup"] == "yes", "what others have put there stays"
+    assert current(billing.status())["id"] == 1
+
+
+@pytest.mark.rule(5)
+def test_template_of_the_first_day_is_in_the_first_secret(team: Team) -> None:
+    billing = team.declare("billing-1.0", secret={"template": {"labels": {"team": "a"}, "annotations": {"note": "b"}}})
+    assert templated(billing.secret()) == ("a", "b")
+    assert current(billing.status())["id"] == 1
+
+
+@pytest.mark.rule(5)
+def test_renamed_secret_overlaps_with_the_old_one_which_goes_afterwards(team: Team) -> None:
+    billing = team.declare("billing-1.0", secret={"overlap": "3s"})
+    old, token = billing.credentials(), billing.token()
+    billing.apply(secret={"name": "renamed"})
+    status = billing.until_credential(2)
+    assert current(status)["cause"] == "Renamed"
+    assert status["secret"]["name"] == "renamed"
+    new = billing.credentials()
+    team.product.until_secret_works(new)
+    assert new.client_id == old.client_id
+    gone(team.product.rest, "secrets", team.namespace, SECRET)
+    team.product.until_secret_refused(old)
+    assert set(team.product.tokens_issued(new)) == {200}
+    assert set(team.product.verdicts(token)) == {200}
+    assert mine(team, billing) == ["renamed"]
+
+
+def edit(team: Team, name: str, data: dict[str, str]) -> None:
+    """What a person does with kubectl edit."""
+    patch = {"data": {key: encoded(value) for key, value in data.items()}}
+    team.product.rest.patch("secrets", team.namespace, name, patch)
+
+
+def put_secret(team: Team, name: str, labels: dict[str, str] | None = None) -> JsonObject:
+    """Somebody else's Secret."""
+    meta: dict[str, Any] = {"name": name, "labels": labels or {}}
+    data = {"client-id": encoded("foreign"), "client-secret": encoded(CANARY), "token-endpoint": encoded("")}
+    return team.product.rest.create("secrets", team.namespace, {"metadata": meta, "data": data})
+
+
+def owner(secret: JsonObject) -> str:
+    return str(secret["metadata"]["ownerReferences"][0]["uid"])
+
+
+def mine(team: Team, client: Client) -> list[str]:
+    """Names of the Secrets that a client owns."""
+    uid = client.get()["metadata"]["uid"]
+    return [name for name, secret in team.secrets().items() if owner(secret) == uid]
+
+
+def templated(secret: JsonObject) -> tuple[str | None, str | None]:
+    meta = secret["metadata"]
+    return meta.get("labels", {}).get("team"), meta.get("annotations", {}).get("note")

@@ -1,0 +1,208 @@
+"""No expression of a policy fails at run time, whatever the objects: a failure would be a 422, or a silent yes.
+
+Each example asks the real API server with dry runs and compares every answer with a few lines of Python.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.manifests.asking import APPLY, FINAL, Answer, Asking, JsonObject, api, client
+
+pytestmark = pytest.mark.rule(27)
+
+LIMIT = 256
+#: As long as names can be, and alike but for their end, so that comparing them costs the most.
+LONG = [f"{'n' * 59}.{i:03}" for i in range(LIMIT)]
+OTHER = [f"{'n' * 59}.x{i:02x}"[:63] for i in range(LIMIT)]
+POOL = ["a", "b", "c", "d", "e", "f", "g", "0", "a.b", LONG[0], LONG[1]]
+
+NAMES = st.lists(st.sampled_from(POOL), unique=True)
+EXAMPLES = settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[JsonObject]:
+    """Objects that have some of these fields, be it none."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+CLIENT_DESIRED = st.sampled_from(["Available", "Suspended", "Retired", "Retired"])
+API_DESIRED = st.sampled_from(["Published", "Retired"])
+CLIENT_SPECS = st.fixed_dictionaries(
+    {"desiredStatus": CLIENT_DESIRED},
+    optional={
+        "retirement": some(acknowledgedContracts=NAMES, gracePeriod=st.sampled_from(["0s", "24h"])),
+        "displayName": st.text(max_size=3),
+    },
+)
+CLIENT_STATUSES = some(
+    desiredStatus=CLIENT_DESIRED,
+    observedGeneration=st.integers(-1, 3),
+    contracts=st.fixed_dictionaries({"active": st.integers(0, 9), "pending": st.just(0), "rejected": st.just(0)}, optional={"activeNames": NAMES}),
+)
+COUNTS = st.sampled_from([0, 1, 2, 1_000_000])
+API_SPECS = st.fixed_dictionaries(
+    {"desiredStatus": API_DESIRED},
+    optional={
+        "retirement": some(acknowledgedContractCount=COUNTS, gracePeriod=st.sampled_from(["0s", "24h"])),
+        "displayName": st.text(max_size=3),
+    },
+)
+API_STATUSES = some(
+    desiredStatus=API_DESIRED,
+    observedGeneration=st.integers(-1, 3),
+    contracts=some(active=COUNTS, pending=COUNTS),
+    retirement=st.sampled_from([FINAL, {**FINAL, "final": False}, {k: v for k, v in FINAL.items() if k != "final"}]),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One object as it is, and its spec as somebody wants it."""
+
+    old: JsonObject
+    status: JsonObject
+    new: JsonObject
+
+
+def cases(specs: st.SearchStrategy[JsonObject], statuses: st.SearchStrategy[JsonObject]) -> st.SearchStrategy[Case]:
+    return st.builds(Case, old=specs, status=statuses, new=specs)
+
+
+@pytest.fixture(scope="module")
+def place(ask: Asking) -> Iterator[str]:
+    """A namespace for the objects of all examples."""
+    ask.done("POST", "namespaces", None, body={"metadata": {"name": "generated"}})
+    yield "generated"
+    ask.done("DELETE", "namespaces", None, "generated")
+
+
+def unacknowledged(spec: JsonObject, status: JsonObject) -> set[str]:
+    """What a client's retirement or deletion would end unsaid."""
+    active = (status.get("contracts") or {}).get("activeNames") or []
+    return set(active) - set((spec.get("retirement") or {}).get("acknowledgedContracts") or [])
+
+
+def uncounted(spec: JsonObject, status: JsonObject) -> bool:
+    """The same for an Api."""
+    active = (status.get("contracts") or {}).get("active", 0)
+    return bool(active > (spec.get("retirement") or {}).get("acknowledgedContractCount", 0))
+
+
+def asks_to_retire(case: Case, unsaid: object) -> bool:
+    """Whether a change of spec is met with a warning."""
+    changed = _retirement(case.old) != _retirement(case.new) or case.old["desiredStatus"] != "Retired"
+    retiring = case.new["desiredStatus"] == "Retired" and case.status.get("desiredStatus") != "Retired"
+    return bool(retiring and changed and unsaid)
+
+
+def _retirement(spec: JsonObject) -> JsonObject:
+    """With the defaults."""
+    return {"gracePeriod": "24h", **(spec.get("retirement") or {})}
+
+
+def changes(ask: Asking, kind: str, place: str, made: JsonObject, spec: JsonObject) -> list[Answer]:
+    """What is said to a new spec by each way to write it."""
+    name = made["metadata"]["name"]
+    put = ask("PUT", kind, place, name, {**made, "spec": spec}, dryRun="All")
+    body = {key: made[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": name}, "spec": spec}
+    applied = ask("PATCH", kind, place, name, body, content=APPLY, dryRun="All", force="true", fieldManager="g")
+    return [put, applied]
+
+
+def kept(ask: Asking, kind: str, body: JsonObject, case: Case) -> JsonObject:
+    """The object of a case. One at a time has that name, and neither policy nor example before is in its way."""
+    place, name = body["metadata"]["namespace"], body["metadata"]["name"]
+    ask("PATCH", kind, place, name, {"metadata": {"finalizers": []}, "status": None}, content="application/merge-patch+json", subresource="status")
+    ask("DELETE", kind, place, name)
+    return ask.with_status(kind, body, case.status)
+
+
+@EXAMPLES
+@given(case=cases(CLIENT_SPECS, CLIENT_STATUSES))
+@example(
+    Case(
+        {"desiredStatus": "Available"},
+        {"contracts": {"active": LIMIT, "pending": 0, "rejected": 0, "activeNames": LONG}},
+        {"desiredStatus": "Retired"},
+    )
+)
+@example(
+    Case(
+        {"desiredStatus": "Available", "retirement": {"acknowledgedContracts": OTHER}},
+        {"contracts": {"active": LIMIT, "pending": 0, "rejected": 0, "activeNames": LONG}},
+        {"desiredStatus": "Retired", "retirement": {"acknowledgedContracts": OTHER}},
+    )
+)
+@example(
+    Case(
+        {"desiredStatus": "Available", "retirement": {"acknowledgedContracts": LONG[::-1]}},
+        {"contracts": {"active": LIMIT, "pending": 0, "rejected": 0, "activeNames": LONG}},
+        {"desiredStatus": "Retired", "retirement": {"acknowledgedContracts": LONG[::-1]}},
+    )
+)
+def test_clients(ask: Asking, place: str, case: Case) -> None:
+    body = client("c", place)
+    made = kept(ask, "apiclients", {**body, "spec": case.old}, case)
+    for answer in changes(ask, "apiclients", place, made, case.new):
+        assert answer.status == 200, answer
+        assert len(answer.warnings) == 2 * asks_to_retire(case, unacknowledged(case.new, case.status))
+        assert all("is not retired: " in w or "To retire it, " in w for w in answer.warnings), answer
+    for answer in changes(ask, "apiclients", place, made, made["spec"]):
+        assert (answer.status, answer.warnings) == (200, ())
+    answer = ask("DELETE", "apiclients", place, "c", dryRun="All")
+    missing = unacknowledged(case.old, case.status)
+    assert answer.status == (403 if missing else 200), answer
+    assert not missing or f" ends {len(missing)} active contract(s) not in " in answer.message
+
+
+@EXAMPLES
+@given(case=cases(API_SPECS, API_STATUSES))
+def test_apis(ask: Asking, place: str, case: Case) -> None:
+    body = api("a", place)
+    plans = {"plans": body["spec"]["plans"]}
+    made = kept(ask, "apis", {**body, "spec": case.old | plans}, case)
+    final = (case.status.get("retirement") or {}).get("final", False)
+    again = (case.old["desiredStatus"], case.new["desiredStatus"]) == ("Retired", "Published")
+    for answer in changes(ask, "apis", place, made, case.new | plans):
+        assert answer.status == (403 if final and again else 200), answer
+        assert len(answer.warnings) == asks_to_retire(case, uncounted(case.new, case.status))
+        assert all(" is not retired: it has " in w for w in answer.warnings), answer
+    for answer in changes(ask, "apis", place, made, made["spec"]):
+        assert (answer.status, answer.warnings) == (200, ())
+    answer = ask("DELETE", "apis", place, "a", dryRun="All")
+    assert answer.status == (403 if uncounted(case.old, case.status) else 200), answer
+
+
+NULLS: list[tuple[str, JsonObject]] = [
+    ("apiclients", {"retirement": None}),
+    ("apiclients", {"retirement": {"acknowledgedContracts": None}}),
+    ("apiclients", {"retirement": {"acknowledgedContracts": [None]}}),
+    ("apiclients", {"retirement": []}),
+    ("apiclients", {"retirement": {"acknowledgedContracts": "a"}}),
+    ("apis", {"retirement": None}),
+    ("apis", {"retirement": {"acknowledgedContractCount": None}}),
+    ("apis", {"retirement": {"acknowledgedContractCount": "1"}}),
+    ("apis", {"retirement": {"acknowledgedContractCount": 1.0}}),
+]
+
+
+@pytest.mark.parametrize(("kind", "spec"), NULLS)
+def test_nulls_and_wrong_types_are_left_to_the_schema(ask: Asking, place: str, kind: str, spec: JsonObject) -> None:
+    body = (client if kind == "apiclients" else api)("n", place)
+    contracts = {"active": 1, "pending": 0, "rejected": 0} | ({"activeNames": ["x"]} if kind == "apiclients" else {})
+    made = kept(ask, kind, body, Case(body["spec"], {"contracts": contracts}, spec))
+    for answer in changes(ask, kind, place, made, body["spec"] | {"desiredStatus": "Retired"} | spec):
+        assert answer.status in (200, 400, 422, 500), answer
+        assert "AdmissionPolicy" not in answer.message
+        if answer.status == 200:
+            assert len(answer.warnings) == (0 if "1.0" in str(spec) else 2 if kind == "apiclients" else 1)
