@@ -161,9 +161,8 @@ class World:
             "annotations": self.annotations,
             "deletionTimestamp": self.deletion_time,
         }
-        return ApiClient.from_object(
-            {"metadata": metadata, "spec": self.spec, "status": self.status}, changed_by=self.changed_by
-        )
+        client = ApiClient.from_object({"metadata": metadata, "spec": self.spec, "status": self.status})
+        return replace(client, changed_by=self.changed_by)
 
     def observe(self) -> Observed:
         """What the cache of metadata shows."""
