@@ -43,6 +43,7 @@ lint: $(READY) ## Check format, style, types, layers, manifests and generated fi
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m apiclients.resources.crd crds/ --check
+	@$(BIN)/python -m apiclients.resources.reference docs/reference.md --check
 	@for folder in manifests/control manifests/base manifests/overlays/*; do \
 	  $(BIN)/kubectl kustomize $$folder > /dev/null || exit 1; done
 
@@ -50,8 +51,9 @@ format: $(READY) ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-generate: $(READY) ## Write crds/ from the models
+generate: $(READY) ## Write crds/ and docs/reference.md from the models
 	@$(BIN)/python -m apiclients.resources.crd crds/
+	@$(BIN)/python -m apiclients.resources.reference docs/reference.md
 
 lock: $(READY) ## Pin all requirements anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml -o requirements.lock

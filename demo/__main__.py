@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from cluster import ClusterError, KubectlError, open_cluster
+from demo.contracts import API, PROVIDER, ContractStory
 from demo.narrator import StoryError
 from demo.repository import Repository
 from demo.service import ServiceError
@@ -35,30 +36,35 @@ def _perform(args: argparse.Namespace, folder: Path) -> None:
     print("Setting up: a real API server with the CRD and the roles of manifests/, the operator, two gates, nginx.")
     with open_cluster(args.provider, context=args.context) as cluster, Stage(cluster, folder) as stage:
         stage.install()
-        cluster.kubectl("create", "namespace", NAMESPACE)
+        for namespace in (NAMESPACE, PROVIDER):
+            cluster.kubectl("create", "namespace", namespace)
         operator = stage.operator().start()
         for number in (0, 1):
             stage.gate(number).start()
         gateway, services = stage.gateway()
-        for service in services:
+        contract_gateway, more_services = stage.gateway(api=API)
+        for service in (*services, *more_services):
             service.start()
         repository = Repository(folder / "repository", cluster)
         if args.stay:
             _stay(stage, repository, gateway)
         else:
-            Story(stage, repository, gateway, operator).run()
+            story = Story(stage, repository, gateway, operator)
+            story.run()
+            ContractStory(story, contract_gateway).run()
+            story.look()
             print("\nEverything was as told. Stopping all that was started.")
 
 
 def _stay(stage: Stage, repository: Repository, gateway: str) -> None:
-    repository.commit("Add billing 1.0", {"billing.yaml": BILLING})
+    repository.commit("Add billing 1.0", {"team-a/billing.yaml": BILLING})
     repository.apply()
     print(f"""
 It runs. In another terminal:
 
     export KUBECONFIG={stage.cluster.kubeconfig}
     kubectl get apiclients -A
-    cd {repository.folder}        # edit clients/billing.yaml, git commit, kubectl apply -f clients/
+    cd {repository.folder}        # edit teams/team-a/billing.yaml, git commit, kubectl apply -R -f teams/
 
     secret() {{ kubectl get secret -n {NAMESPACE} billing-credentials -o jsonpath="{{.data.$1}}" | base64 -d; }}
     TOKEN=$(curl -s -u "$(secret client-id):$(secret client-secret)" -d grant_type=client_credentials \\

@@ -11,6 +11,7 @@ async def orders(request: web.Request) -> web.Response:
         {
             "orders": [1, 2, 3],
             "client": request.headers.get("X-Client-Id"),
+            "plan": request.headers.get("X-Client-Plan"),
             "tokenSeen": "Authorization" in request.headers,
         }
     )

@@ -10,12 +10,12 @@ _AUTHOR = ("-c", "user.name=Demo", "-c", "user.email=demo@example.com", "-c", "c
 
 
 class Repository:
-    """A working copy whose folder ``clients/`` is applied to the cluster as it is."""
+    """A working copy whose folder ``teams/``, with a folder per team, is applied to the cluster as it is."""
 
     def __init__(self, folder: Path, cluster: Cluster) -> None:
         self.folder = folder
         self._cluster = cluster
-        (folder / "clients").mkdir(parents=True)
+        (folder / "teams").mkdir(parents=True)
         self.git("init", "-q", "-b", "main")
 
     def git(self, *arguments: str) -> str:
@@ -33,15 +33,17 @@ class Repository:
         return done.stdout
 
     def commit(self, message: str, files: dict[str, str]) -> None:
-        """Write files below ``clients/`` and commit them."""
+        """Write files below ``teams/`` and commit them."""
         for name, text in files.items():
-            (self.folder / "clients" / name).write_text(text)
+            path = self.folder / "teams" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
         self.git("add", "-A")
         self.git("commit", "-q", "-m", message)
 
     def edit(self, message: str, name: str, old: str, new: str) -> None:
         """Replace a piece of a file and commit. Raises ValueError when the piece is not there exactly once."""
-        path = self.folder / "clients" / name
+        path = self.folder / "teams" / name
         text = path.read_text()
         if text.count(old) != 1:
             raise ValueError(f"{name} does not hold {old!r} exactly once")
@@ -52,8 +54,9 @@ class Repository:
         self.git("revert", "--no-edit", "HEAD")
 
     def apply(self) -> str:
-        """Apply the folder with kubectl, as a pipeline would; returns what kubectl said."""
-        return self._cluster.kubectl("apply", "-f", str(self.folder / "clients")).stdout
+        """Apply the folder with kubectl, as a pipeline would; returns what kubectl said, warnings included."""
+        done = self._cluster.kubectl("apply", "-R", "-f", str(self.folder / "teams"))
+        return done.stdout + done.stderr
 
     def log(self) -> str:
         """The history, oldest first."""

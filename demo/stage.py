@@ -93,8 +93,13 @@ class Stage:
         ]
         return self._add(Service(f"gate-{number}", command, self.folder / f"gate-{number}.log", ready_url=_ready(port)))
 
-    def gateway(self, gates: Sequence[int] = (0, 1)) -> tuple[str, list[Service]]:
-        """A small API behind a real nginx that asks these gates; returns nginx's URL and both services."""
+    def gateway(
+        self, gates: Sequence[int] = (0, 1), *, api: tuple[str, str] | None = None
+    ) -> tuple[str, list[Service]]:
+        """A small API behind a real nginx that asks these gates; returns nginx's URL and both services.
+
+        Without ``api`` every good token passes, with it those of clients with a contract for that Api.
+        """
         api_port, port, prefix = free_port(), free_port(), self.folder / f"nginx-{free_port()}"
         prefix.mkdir()
         config = render.render(
@@ -103,10 +108,11 @@ class Stage:
             upstream=f"127.0.0.1:{api_port}",
             listen=f"127.0.0.1:{port}",
             prefix=prefix,
+            api=api,
         )
         (prefix / "nginx.conf").write_text(config)
         api_command = [sys.executable, "-m", "demo.orders_api", str(api_port)]
-        api = Service(
+        backend = Service(
             "orders-api",
             api_command,
             self.folder / "orders-api.log",
@@ -115,7 +121,7 @@ class Stage:
         )
         nginx_command = render.command(render.find_nginx(), prefix)
         nginx = Service("nginx", nginx_command, self.folder / "nginx.log")
-        return f"http://127.0.0.1:{port}", [self._add(api), self._add(nginx)]
+        return f"http://127.0.0.1:{port}", [self._add(backend), self._add(nginx)]
 
     def credentials(self, namespace: str, secret: str) -> Credentials:
         """What is in a credentials Secret."""

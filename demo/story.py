@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from demo.calls import Credentials, ask_token, call, fetch_token
@@ -65,7 +66,7 @@ class Story:
         self.token = ""
 
     def run(self) -> None:
-        """The whole story. Raises StoryError at the first thing that is not as told."""
+        """The first half of the story. Raises StoryError at the first thing that is not as told."""
         self.declare()
         self.use()
         self.suspend_and_resume()
@@ -74,12 +75,11 @@ class Story:
         self.rotate()
         self.retire()
         self.register_again()
-        self.look()
 
     def declare(self) -> None:
         with self.tell.chapter("A client is declared in Git and becomes Available"):
-            self.repository.commit("Add billing 1.0", {"billing.yaml": BILLING})
-            self.tell.command("git commit -m 'Add billing 1.0' && kubectl apply -f clients/")
+            self.repository.commit("Add billing 1.0", {"team-a/billing.yaml": BILLING})
+            self.tell.command("git commit -m 'Add billing 1.0' && kubectl apply -R -f teams/")
             applied = self.apply()
             self.wait_for("billing-1.0", "Available")
             self.tell.fact(f"Available {_ms(time.monotonic() - applied)} after kubectl apply had returned")
@@ -104,11 +104,11 @@ class Story:
 
     def suspend_and_resume(self) -> None:
         with self.tell.chapter(f"A commit suspends it, git revert resumes it, {TRIES} times: always the same token"):
-            self.tell.command("git commit -m 'Suspend billing 1.0' && kubectl apply -f clients/")
-            self.tell.command("git revert HEAD && kubectl apply -f clients/")
+            self.tell.command("git commit -m 'Suspend billing 1.0' && kubectl apply -R -f teams/")
+            self.tell.command("git revert HEAD && kubectl apply -R -f teams/")
             refused, accepted = [], []
             for _ in range(TRIES):
-                self.suspend("billing.yaml")
+                self.suspend("team-a/billing.yaml")
                 refused.append(self.time_until(401))
                 self.repository.revert()
                 accepted.append(self.time_until(200))
@@ -120,7 +120,7 @@ class Story:
             self.tell.command("kill -TERM <operator>")
             self.operator.stop()
             self.tell.check("the operator is gone", not self.operator.running)
-            self.suspend("billing.yaml")
+            self.suspend("team-a/billing.yaml")
             self.tell.fact(f"refused {_ms(self.time_until(401))} after kubectl apply had returned")
             refused = ask_token(self.credentials("billing-credentials"))
             self.tell.check("no new token either: 401 invalid_client", refused.status == 401, refused)
@@ -132,18 +132,18 @@ class Story:
 
     def expire_while_suspended(self) -> None:
         with self.tell.chapter("A secret that lives 6 s expires while its client is suspended"):
-            self.repository.commit("Add reports 2.3", {"reports.yaml": REPORTS})
+            self.repository.commit("Add reports 2.3", {"team-a/reports.yaml": REPORTS})
             self.apply()
             self.wait_for("reports-2.3", "Available")
             credentials = self.credentials("reports-credentials")
             token = until("a token", lambda: _token(credentials))
-            self.suspend("reports.yaml")
+            self.suspend("team-a/reports.yaml")
             self.apply()
             self.wait_for("reports-2.3", "Suspended")
             expires = self.status("reports-2.3")["credentials"][0]["expiresTime"]
             until("the expiry", lambda: datetime.now(UTC) >= datetime.fromisoformat(expires) or None, pause=0.05)
             self.repository.revert()
-            self.tell.command("git revert HEAD && kubectl apply -f clients/")
+            self.tell.command("git revert HEAD && kubectl apply -R -f teams/")
             self.apply()
             self.wait_for("reports-2.3", "Expired")
             self.tell.fact(f"resumed: Expired, because the secret had expired at {expires}")
@@ -151,9 +151,9 @@ class Story:
             self.tell.fact("the token from before works: 200")
             refused = ask_token(credentials)
             self.tell.check("the old secret gets no new token: 401", refused.status == 401, refused)
-            self.repository.edit("New secret for reports 2.3", "reports.yaml", "revision: 1", "revision: 2")
-            self.repository.edit("Let it live longer", "reports.yaml", "lifetime: 6s", "lifetime: 720h")
-            self.tell.command("git commit -m 'New secret for reports 2.3' && kubectl apply -f clients/")
+            self.repository.edit("New secret for reports 2.3", "team-a/reports.yaml", "revision: 1", "revision: 2")
+            self.repository.edit("Let it live longer", "team-a/reports.yaml", "lifetime: 6s", "lifetime: 720h")
+            self.tell.command("git commit -m 'New secret for reports 2.3' && kubectl apply -R -f teams/")
             self.apply()
             self.wait_for("reports-2.3", "Available")
             fresh = self.credentials("reports-credentials")
@@ -165,8 +165,8 @@ class Story:
     def rotate(self) -> None:
         with self.tell.chapter("Rotation: for the overlap of 4 s both secrets are valid"):
             old = self.credentials("billing-credentials")
-            self.repository.edit("Rotate the secret of billing", "billing.yaml", "revision: 1", "revision: 2")
-            self.tell.command("git commit -m 'Rotate the secret of billing' && kubectl apply -f clients/")
+            self.repository.edit("Rotate the secret of billing", "team-a/billing.yaml", "revision: 1", "revision: 2")
+            self.tell.command("git commit -m 'Rotate the secret of billing' && kubectl apply -R -f teams/")
             self.apply()
             new = until("a new secret", lambda: self.changed_credentials(old))
             until("a token with the new secret", lambda: _token(new))
@@ -180,9 +180,9 @@ class Story:
     def retire(self) -> None:
         with self.tell.chapter("Retired: refused at once, destroyed after the grace period of 2 s"):
             self.repository.edit(
-                "Retire billing 1.0", "billing.yaml", "desiredStatus: Available", "desiredStatus: Retired"
+                "Retire billing 1.0", "team-a/billing.yaml", "desiredStatus: Available", "desiredStatus: Retired"
             )
-            self.tell.command("git commit -m 'Retire billing 1.0' && kubectl apply -f clients/")
+            self.tell.command("git commit -m 'Retire billing 1.0' && kubectl apply -R -f teams/")
             self.tell.fact(f"refused {_ms(self.time_until(401))} after kubectl apply had returned")
             self.wait_for("billing-1.0", "Retired")
             until("the end of the Secret", lambda: self.secret_is_gone("billing-credentials") or None, pause=0.05)
@@ -191,7 +191,7 @@ class Story:
     def register_again(self) -> None:
         with self.tell.chapter("Registered again: a new secret, and the old token stays dead"):
             self.repository.revert()
-            self.tell.command("git revert HEAD && kubectl apply -f clients/")
+            self.tell.command("git revert HEAD && kubectl apply -R -f teams/")
             self.apply()
             self.wait_for("billing-1.0", "Available")
             credentials = self.credentials("billing-credentials")
@@ -202,7 +202,11 @@ class Story:
 
     def look(self) -> None:
         with self.tell.chapter("What the cluster shows"):
-            for arguments in (("get", "apiclients", "-A"), ("describe", "apiclient", "billing-1.0", "-n", NAMESPACE)):
+            shown = (
+                ("get", "apiclients,apis,contracts,contractapprovals", "-A"),
+                ("describe", "apiclient", "billing-1.0", "-n", NAMESPACE),
+            )
+            for arguments in shown:
                 self.tell.command(f"kubectl {' '.join(arguments)}")
                 self.tell.output(self.stage.cluster.kubectl(*arguments).stdout)
             self.tell.command("git log --reverse --format=%s | uniq -c")
@@ -217,7 +221,7 @@ class Story:
 
     def suspend(self, name: str) -> None:
         """Commit a suspension; nothing is applied yet."""
-        message = f"Suspend {name.removesuffix('.yaml')}"
+        message = f"Suspend {Path(name).stem}"
         self.repository.edit(message, name, "desiredStatus: Available", "desiredStatus: Suspended")
 
     def time_until(self, status: int) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 TEMPLATE = Path(__file__).with_name("nginx.conf.template")
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Z_]+)\}")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _ADDRESS = re.compile(r"[A-Za-z0-9_.:\[\]-]+")
 
 
@@ -19,10 +20,19 @@ class NginxError(Exception):
     """What is missing or wrong, in a sentence for people."""
 
 
-def render(gate: str, upstream: str, listen: str, prefix: Path, *, more_gates: Sequence[str] = ()) -> str:
+def render(
+    gate: str,
+    upstream: str,
+    listen: str,
+    prefix: Path,
+    *,
+    more_gates: Sequence[str] = (),
+    api: tuple[str, str] | None = None,
+) -> str:
     """The configuration. ``gate``, ``upstream`` and ``listen`` are ``host:port``; ``prefix`` is an existing folder.
 
-    ``more_gates`` are further replicas, where no Service stands before them.
+    ``more_gates`` are further replicas, where no Service stands before them. ``api`` is the namespace and name of the
+    Api behind this nginx; without it every good token of a client passes.
 
     Raises NginxError for what would change the meaning of the configuration, such as a quote in a path.
     """
@@ -30,12 +40,15 @@ def render(gate: str, upstream: str, listen: str, prefix: Path, *, more_gates: S
     for name, value in [*addresses.items(), *(("GATE", more) for more in more_gates)]:
         if not _ADDRESS.fullmatch(value):
             raise NginxError(f"{name} must be host:port without a scheme, not {value!r}.")
+    if api is not None and not all(_NAME.fullmatch(part) for part in api):
+        raise NginxError(f"An Api is named by namespace and name, not {api!r}.")
     folder = str(prefix.absolute())
     if re.search(r'["$\\\x00-\x1f]', folder):
         raise NginxError(f"nginx cannot be told of the folder {folder!r}: choose a name without quotes and $.")
     values = {
         **addresses,
-        "MORE_GATES": "\n        ".join(f"server {address};" for address in more_gates),
+        "REPLICAS": "\n        ".join(f"server {address};" for address in more_gates),
+        "QUESTION": "/authz/" + "/".join(api) if api is not None else "/check",
         "PREFIX": folder,
         "USER": _user_directive(),
     }

@@ -1,10 +1,12 @@
-"""What others do to the Secret, or had done before: deleted, edited, foreign, immutable, left over, moved, relabelled."""
+"""What others do to the Secret, or have done before: deleted, edited, foreign, immutable, left over, relabelled."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.cluster.product import Client, Team, current, encoded, eventually, gone, read_credentials, settled
+from cluster import LocalCluster
+from tests.cluster.product import Client, Product, Team, current, encoded, eventually, gone, read_credentials, settled
 from tests.cluster.rest import JsonObject
 
 SECRET = "billing-1.0-credentials"
@@ -104,7 +106,8 @@ def test_foreign_secret_of_that_name_is_never_touched(team: Team, labels: dict[s
 
 @pytest.mark.rule(6, 24)
 def test_conflict_with_a_foreign_secret_ends_by_another_name(team: Team) -> None:
-    foreign = put_secret(team, SECRET)
+    put_secret(team, SECRET)
+    foreign = team.secrets()[SECRET]
     billing = team.client("billing-1.0")
     billing.apply()
     billing.until_condition("Stalled", "True", "SecretConflict")
@@ -126,22 +129,49 @@ def test_secret_made_immutable_is_a_conflict(team: Team) -> None:
     team.product.until_secret_works(billing.credentials())
 
 
+@pytest.fixture
+def no_garbage_collector(product: Product) -> Iterator[None]:
+    """What is left over stays."""
+    cluster = product.stage.cluster
+    assert isinstance(cluster, LocalCluster)
+    cluster.stop_controller_manager()
+    yield
+    cluster.start_controller_manager()
+
+
 @pytest.mark.rule(6, 11)
+@pytest.mark.usefixtures("no_garbage_collector")
 def test_secret_left_by_an_earlier_client_of_that_name_is_never_used_again(team: Team) -> None:
     billing = team.declare("billing-1.0")
     left = billing.secret()
     old, token = billing.credentials(), billing.token()
-    team.kubectl("delete", "apiclient", "billing-1.0", "--cascade=orphan")
+    team.kubectl("delete", "apiclient", "billing-1.0")
     team.product.until_refused(token)
     assert billing.secret()["metadata"]["uid"] == left["metadata"]["uid"]
-    again = team.client("billing-1.0")
-    again.apply()
-    again.until_observed("Available")
+    again = team.declare("billing-1.0")
     assert again.secret()["metadata"]["uid"] != left["metadata"]["uid"]
     new = again.credentials()
     team.product.until_secret_works(new)
     assert new.client_secret != old.client_secret
     assert set(team.product.tokens_issued(old)) == {401}
+
+
+@pytest.mark.rule(6, 11)
+def test_orphaned_secret_is_nobodys_and_left_alone(team: Team) -> None:
+    """Orphaning takes the owner reference away: whoever asks for it wants to keep the Secret."""
+    billing = team.declare("billing-1.0")
+    old = billing.credentials()
+    team.kubectl("delete", "apiclient", "billing-1.0", "--cascade=orphan")
+    eventually("the Secret is orphaned", lambda: "ownerReferences" not in billing.secret()["metadata"])
+    orphan = billing.secret()
+    billing.apply()
+    billing.until_condition("Stalled", "True", "SecretConflict")
+    assert billing.secret() == orphan
+    team.product.until_secret_refused(old)
+    team.kubectl("delete", "secret", SECRET)
+    billing.apply(description="Look again")
+    billing.until_observed("Available")
+    team.product.until_secret_works(billing.credentials())
 
 
 @pytest.mark.rule(6, 11)

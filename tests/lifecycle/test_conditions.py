@@ -218,6 +218,18 @@ def test_a_wrong_clock_cannot_shorten_a_grace_period() -> None:
     assert len(world.issued) == 1
 
 
+@pytest.mark.rule(5)
+@pytest.mark.rule(26)
+def test_a_wrong_clock_ends_no_overlap() -> None:
+    world = available().edit(secret__revision=2)
+    world.settle()
+    world.clock_trusted = False
+    world.wait(3 * DAY).settle()
+    world.clock_trusted = True
+    world.wait(-3 * DAY).settle()
+    assert world.token(b"secret-1")
+
+
 @pytest.mark.rule(26)
 @pytest.mark.parametrize("wish", ["Available", "Suspended", "Retired"])
 def test_with_a_wrong_clock_a_client_without_anything_due_is_as_ever(wish: str) -> None:

@@ -224,5 +224,5 @@ class Life(RuleBasedStateMachine):
         assert not any(f"'{secret.decode()}'" in told for secret in self.world.issued)
 
 
-Life.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None, derandomize=True)
+Life.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None, derandomize=True)
 TestLife = Life.TestCase

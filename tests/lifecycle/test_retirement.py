@@ -190,6 +190,27 @@ def test_the_end_of_a_retirement_takes_secrets_under_earlier_names_too_and_no_fo
     assert set(world.secrets) == {"bystander"}
 
 
+@pytest.mark.rule(6)
+def test_the_end_of_a_retirement_leaves_the_secret_of_another_client_under_the_same_name() -> None:
+    world = available().desire("Retired")
+    world.settle()
+    world.put_foreign(owner={"kind": "ApiClient", "name": "orders", "uid": "9"}).wait(2 * DAY).settle()
+    assert world.secret_bytes() == b"theirs"
+    assert world.told("Ready") == "True/Retired"
+
+
+@pytest.mark.rule(26)
+def test_with_a_wrong_clock_nobody_comes_back_from_a_retirement_that_may_be_over() -> None:
+    world = available().desire("Retired")
+    world.settle()
+    world.clock_trusted = False
+    world.wait(2 * DAY).desire("Available").settle()
+    assert (world.observed, world.log_in()) == ("Retired", "retired")
+    world.clock_trusted = True
+    world.wait(-2 * DAY).settle()
+    assert world.token(b"secret-1"), "it was not over"
+
+
 @pytest.mark.rule(11)
 def test_no_token_survives_a_deletion_and_a_client_of_the_same_name() -> None:
     world = available()

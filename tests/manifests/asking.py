@@ -77,7 +77,7 @@ class Asking:
         parts = [_PATHS.get(kind, "api/v1"), *where, kind, *([quote(name)] if name else [])]
         target = "/" + "/".join([*parts, subresource] if subresource else parts)
         headers = {"Content-Type": content, **({"Impersonate-User": user} if user else {})}
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         target = f"{target}?{urlencode(query)}" if query else target
         try:
             return self._once(method, target, data, headers)
@@ -93,14 +93,14 @@ class Asking:
         return answer.body
 
     def with_status(self, kind: str, body: JsonObject, status: JsonObject) -> JsonObject:
-        """Create an object and give it a status, as the operator does."""
-        namespace = body["metadata"]["namespace"]
-        made = self.done("POST", kind, namespace, body=body)
+        """Apply an object, as a tool for Git does, and give it a status, as the operator does."""
+        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+        made = self.done("PATCH", kind, namespace, name, body, content=APPLY, fieldManager="git", force="true")
         return self.done(
             "PUT",
             kind,
             namespace,
-            made["metadata"]["name"],
+            name,
             {**made, "status": status},
             subresource="status",
             user=OPERATOR,

@@ -65,7 +65,9 @@ def await_policies(cluster: LocalCluster) -> None:
     ask = Asking(cluster)
     cluster.kubectl("create", "namespace", _CANARY)
     # Whoever may do everything in a namespace, by RBAC.
-    cluster.kubectl("create", "rolebinding", "all", "--clusterrole=cluster-admin", "--user=sam", f"--namespace={_CANARY}")
+    cluster.kubectl(
+        "create", "rolebinding", "all", "--clusterrole=cluster-admin", "--user=sam", f"--namespace={_CANARY}"
+    )
     ask.with_status("apiclients", client("bird", _CANARY), client_status("seed"))
     ask.with_status("apis", api("tree", _CANARY), api_status(1))
     ask.with_status("apis", api("stump", _CANARY, "Retired"), api_status(0, "Retired", retirement=FINAL))

@@ -18,7 +18,10 @@ CLUSTER_SCOPED = {
     "ClusterRoleBinding",
     "FlowSchema",
     "PriorityLevelConfiguration",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
 }
+KINDS = {"apiclients", "contracts", "apis", "contractapprovals", "apiclientholds"}
 
 
 @pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
@@ -36,7 +39,7 @@ def installation(request: pytest.FixtureRequest) -> list[Object]:
 
 
 def test_all_overlays_are_there() -> None:
-    assert {folder.name for folder in FOLDERS} == {"control", "base", "example", "namespaced-secrets"}
+    assert {folder.name for folder in FOLDERS} == {"control", "base", "example", "namespaced-secrets", "strict"}
 
 
 def test_objects_are_in_their_namespace(objects: list[Object]) -> None:
@@ -84,12 +87,11 @@ def test_gate_reads_one_secret_only(objects: list[Object]) -> None:
 @pytest.mark.rule(21)
 @pytest.mark.parametrize("account", PROGRAMS)
 def test_programs_cannot_write_what_users_own(objects: list[Object], account: str) -> None:
-    for rule, _ in rules_of(objects, account):
-        if "apiclients" in rule["resources"]:
-            assert set(rule["verbs"]) <= {"get", "list", "watch"}
-        if "apiclients/status" in rule["resources"]:
-            assert account == "apiclient-operator"
-            assert rule["verbs"] == ["update"]
+    ours = [rule for rule, _ in rules_of(objects, account) if rule["apiGroups"] == ["apiclients.dev"]]
+    given = {(what, verb) for rule in ours for what in rule["resources"] for verb in rule["verbs"]}
+    reads = {(kind, verb) for kind in KINDS for verb in ("get", "list", "watch")}
+    writes = {(f"{kind}/status", "update") for kind in KINDS} if account == "apiclient-operator" else set()
+    assert given == reads | writes
 
 
 def test_secrets_everywhere_or_by_namespace() -> None:
@@ -101,9 +103,22 @@ def test_secrets_everywhere_or_by_namespace() -> None:
     assert where("overlays/namespaced-secrets") == {"team-a", NAMESPACE}
 
 
-def test_people_may_not_write_status(objects: list[Object]) -> None:
-    for name in ("apiclient-view", "apiclient-edit"):
-        assert all(rule["resources"] == ["apiclients"] for rule in named(objects, "ClusterRole", name)["rules"])
+def test_only_viewer_and_editor_come_with_the_common_roles(objects: list[Object]) -> None:
+    prefix = "rbac.authorization.k8s.io/aggregate-to-"
+    added = {
+        (role["metadata"]["name"], label.removeprefix(prefix))
+        for role in of_kind(objects, "ClusterRole")
+        for label in role["metadata"]["labels"]
+        if label.startswith(prefix)
+    }
+    assert added == {("apiclient-viewer", "view"), ("apiclient-editor", "edit")}
+
+
+def test_the_rights_of_people_end_before_status_and_secrets(objects: list[Object]) -> None:
+    bound = {obj["roleRef"]["name"] for obj in of_kind(objects, "ClusterRoleBinding", "RoleBinding")}
+    for role in of_kind(objects, "ClusterRole"):
+        if role["metadata"]["name"] not in bound and role["metadata"]["name"] != "apiclient-operator-secrets":
+            assert {what for rule in role["rules"] for what in rule["resources"]} <= KINDS | {"events"}
 
 
 def test_flow_schemas_cover_both_programs_before_all_other_service_accounts(objects: list[Object]) -> None:

@@ -40,7 +40,7 @@ class Session:
         wrong = timedelta(seconds=offset if abs(offset) > _CLOCK_SLACK else 0.0)
         return datetime.now(UTC) - wrong
 
-    async def list(
+    async def objects(
         self,
         resource: ResourceType,
         namespace: str | None = None,

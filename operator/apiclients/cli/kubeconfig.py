@@ -58,10 +58,11 @@ def read(paths: list[Path]) -> Kubeconfig:
     """Read and merge kubeconfigs. Raises ConfigurationError."""
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     merged = Kubeconfig()
     for path in paths:
         try:
-            content = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+            content = yaml.load(path.read_bytes(), Loader=loader) or {}  # noqa: S506 - a safe one
             _merge(merged, content, path.absolute().parent)
         except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(f"kubeconfig {path} cannot be read ({type(error).__name__})") from error

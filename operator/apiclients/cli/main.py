@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from types import ModuleType
 
 PROGRAM = "kubectl apiclient"
 
@@ -100,7 +101,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def command_module(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN201 - a module by its convention
+def command_module(name: str) -> ModuleType:
     """The module of a command."""
     return import_module(f"apiclients.cli.commands.{name.replace('-', '_')}")
 

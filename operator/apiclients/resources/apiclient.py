@@ -226,7 +226,9 @@ class Transition(Model):
 class ApiClientStatus(Model):
     """What the operator observed. The operator alone writes it."""
 
-    observed_generation: Annotated[int, Field(ge=-1, description="The generation that the status speaks of.")] = -1
+    observed_generation: Annotated[
+        int, Field(ge=-1, description="The generation that was last settled or found stalled; lower while Reconciling.")
+    ] = -1
     observed_status: Annotated[
         ObservedStatus | None, Field(description="Pending, Available, Expired, Suspended or Retired.")
     ] = None

@@ -27,6 +27,16 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
 
 
+CONDITIONS: dict[ConditionType, str] = {
+    ConditionType.READY: "The operator has done all that it can. Also True while suspended, retired or held.",
+    ConditionType.ACTIVE: "It is usable now: tokens are accepted, calls pass, the hold stops.",
+    ConditionType.SECRET_READY: "The Secret holds a current credential that has not expired.",
+    ConditionType.EXPIRING_SOON: "The secret expires within renewBefore, or has expired.",
+    ConditionType.RECONCILING: "The operator goes on trying. Present only when True.",
+    ConditionType.STALLED: "Only a person can mend it; the message says how. Present only when True.",
+}
+
+
 class Reason(StrEnum):
     """Why a condition is as it is. The sentence of each is in :data:`REASONS`."""
 

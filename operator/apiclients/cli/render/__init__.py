@@ -1,0 +1,1 @@
+"""View models as text. Pure."""

@@ -1,0 +1,1 @@
+"""View models: what a screen says, as frozen dataclasses made from what was read. Pure."""

@@ -1,0 +1,96 @@
+"""Contracts as lists and screens show them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from apiclients.cli.text import Mark
+from apiclients.lifecycle.approvals import claim, ruling, speaks_of
+from apiclients.resources.approval import Verdict
+from apiclients.resources.conditions import Condition, ConditionType, Reason
+from apiclients.resources.contract import ContractStatusName, Grant
+from apiclients.resources.objects import Contract, ContractApproval
+
+_MARKS = {
+    ContractStatusName.ACTIVE: Mark.GOOD,
+    ContractStatusName.PENDING: Mark.WAITS,
+    ContractStatusName.PENDING_APPROVAL: Mark.WAITS,
+    ContractStatusName.REJECTED: Mark.BAD,
+    ContractStatusName.INACTIVE: Mark.BAD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ContractLine:
+    """One contract."""
+
+    namespace: str
+    name: str
+    client: str
+    api: str
+    plan: str
+    plan_in_force: str | None
+    status: str
+    #: What let it in, or what it waits for.
+    approval: str
+    #: Why it is not (wholly) in force; None when it is.
+    problem: str | None
+    reason: str | None
+    created: datetime | None
+    mark: Mark
+
+
+def contract_line(contract: Contract, approvals: Iterable[ContractApproval] = ()) -> ContractLine:
+    """One contract; ``approvals`` are those that may speak of it and could be read."""
+    spec, status = contract.spec, contract.status
+    ready = condition(status.conditions, ConditionType.READY)
+    observed = status.observed_status or ContractStatusName.PENDING
+    settled = ready is not None and ready.reason == Reason.ACTIVE
+    unseen = status.observed_generation != contract.metadata.generation
+    problem = "The operator has not looked at its latest change yet." if unseen else None
+    return ContractLine(
+        namespace=contract.metadata.namespace,
+        name=contract.metadata.name,
+        client=spec.client_name,
+        api=f"{spec.api.namespace}/{spec.api.name}",
+        plan=spec.plan,
+        plan_in_force=status.in_force.plan if status.in_force is not None and _active(observed) else None,
+        status=observed,
+        approval=_approval(contract, tuple(approvals), ready),
+        problem=problem or (ready.message if ready is not None and not settled else None),
+        reason=ready.reason if ready is not None else None,
+        created=contract.metadata.creation_time,
+        mark=Mark.WAITS if unseen or (_active(observed) and not settled) else _MARKS[observed],
+    )
+
+
+def _active(status: ContractStatusName) -> bool:
+    return status is ContractStatusName.ACTIVE
+
+
+def _approval(contract: Contract, approvals: tuple[ContractApproval, ...], ready: Condition | None) -> str:
+    if ready is not None and ready.reason == Reason.PENDING_APPROVAL:
+        return "waits for approval"
+    if ready is not None and ready.reason == Reason.REJECTED:
+        return "rejected" + _by(contract, contract.spec.plan, approvals, Verdict.REJECTED)
+    in_force = contract.status.in_force
+    if in_force is None:
+        return "-"
+    if in_force.granted_by is Grant.AUTOMATIC:
+        return "automatic"
+    return "approved" + _by(contract, in_force.plan, approvals, Verdict.APPROVED)
+
+
+def _by(contract: Contract, plan: str, approvals: tuple[ContractApproval, ...], decision: Verdict) -> str:
+    wanted = claim(contract)
+    names = [
+        approval.metadata.name
+        for approval in approvals
+        if approval.spec.decision is decision and speaks_of(ruling(approval), wanted, plan)
+    ]
+    return f" by {min(names)}" if names else ""
+
+
+def condition(conditions: Iterable[Condition], kind: ConditionType) -> Condition | None:
+    """The condition of a type, if it is there."""
+    return next((c for c in conditions if c.type == kind), None)

@@ -1,0 +1,105 @@
+"""What ``explain`` says: why a client is not ready, what happens next, and what exactly would unblock it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from apiclients.cli.foresight import Coming, coming, effective, of_client
+from apiclients.cli.gather import Around
+from apiclients.cli.text import Mark, age
+from apiclients.cli.views.advice import Advice, advice_for_client, advice_for_contract
+from apiclients.cli.views.contracts import condition, contract_line
+from apiclients.cli.views.status import effective_mark
+from apiclients.resources.conditions import Condition, ConditionType
+from apiclients.resources.fields import parse_time
+
+#: An operator whose Lease is older than this is not at work.
+_LEASE_STALE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainView:
+    """The whole answer."""
+
+    namespace: str
+    name: str
+    effective_status: str
+    mark: Mark
+    #: Yes, no, or not known yet.
+    ready: bool | None
+    reason: str | None
+    #: Sentences: why it is as it is.
+    why: tuple[str, ...]
+    next: tuple[Coming, ...]
+    #: What to do; empty when nothing needs to be done.
+    unblock: tuple[Advice, ...]
+    missing: tuple[str, ...]
+    now: datetime
+
+
+def explain_view(around: Around) -> ExplainView:
+    """The answer about a client, from what was read."""
+    client, seen = around.client, of_client(around)
+    standing = effective(seen, around.now)
+    ready = condition(client.status.conditions, ConditionType.READY)
+    unseen = client.status.observed_generation != client.metadata.generation and not _reconciling(around)
+    settled = ready is not None and not unseen
+    advice = advice_for_client(around.client, seen, standing, ready if settled else None, around.now)
+    if unseen:
+        advice = (_operator_advice(around), *advice)
+    waiting = [advice_for_contract(c) for c in around.contracts]
+    return ExplainView(
+        namespace=client.metadata.namespace,
+        name=client.metadata.name,
+        effective_status=standing.reason,
+        mark=effective_mark(standing.reason),
+        ready=None if unseen or ready is None else ready.status == "True",
+        reason=ready.reason if settled and ready is not None else None,
+        why=_why(around, standing, ready, unseen=unseen),
+        next=coming(seen, around.now),
+        unblock=(*advice, *(one for one in waiting if one is not None)),
+        missing=around.missing,
+        now=around.now,
+    )
+
+
+def _why(around: Around, standing: Condition, ready: Condition | None, *, unseen: bool) -> tuple[str, ...]:
+    status, told = around.client.status, [standing.message]
+    if unseen:
+        told.append(
+            f"The operator has not looked at generation {around.client.metadata.generation} of spec yet; status speaks "
+            f"of generation {status.observed_generation}. {_operator(around)}"
+        )
+    elif ready is not None and ready.message not in told:
+        told.append(ready.message)
+    secret = condition(status.conditions, ConditionType.SECRET_READY)
+    if secret is not None and secret.status != "True" and secret.message not in told:
+        told.append(secret.message)
+    told += [f"Contract {line.name}: {line.problem}" for line in map(contract_line, around.contracts) if line.problem]
+    return tuple(told)
+
+
+def _reconciling(around: Around) -> bool:
+    """Whether the operator is at it: then conditions are of this generation, and only the root lags (rule 24)."""
+    found = condition(around.client.status.conditions, ConditionType.RECONCILING)
+    return found is not None and found.observed_generation == around.client.metadata.generation
+
+
+def _operator(around: Around) -> str:
+    renewed = _renewed(around)
+    if renewed is None:
+        return "Whether an operator runs is not known."
+    if around.now - renewed > _LEASE_STALE:
+        return f"No operator is at work: its Lease was last renewed {age(renewed, around.now)} ago."
+    return f"The operator is at work: its Lease was renewed {age(renewed, around.now)} ago."
+
+
+def _renewed(around: Around) -> datetime | None:
+    spec = (around.operator or {}).get("spec") or {}
+    return parse_time(spec["renewTime"]) if spec.get("renewTime") and spec.get("holderIdentity") else None
+
+
+def _operator_advice(around: Around) -> Advice:
+    renewed = _renewed(around)
+    if renewed is not None and around.now - renewed <= _LEASE_STALE:
+        return Advice("The operator is about to look", "Wait a few seconds; if nothing changes, look at its log.")
+    return Advice("The operator has to run", "Check it.", ("kubectl apiclient doctor",))
