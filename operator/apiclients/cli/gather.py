@@ -67,7 +67,7 @@ async def gather(session: Session, name: str, *, system_namespace: str | None = 
         client=client,
         contracts=contracts,
         raw_contracts=tuple(raw),
-        approvals=await _approvals(session, contracts),
+        approvals=await approvals_for(session, contracts),
         holds=readable(raw_holds, ApiClientHold, missing),
         events=tuple(event for event in events if event["regarding"].get("uid") in (None, "", client.metadata.uid)),
         operator=lease,
@@ -105,7 +105,7 @@ async def _lease(session: Session, namespace: str, missing: list[str]) -> JsonOb
         return None
 
 
-async def _approvals(session: Session, contracts: Iterable[Contract]) -> tuple[ContractApproval, ...]:
+async def approvals_for(session: Session, contracts: Iterable[Contract]) -> tuple[ContractApproval, ...]:
     """Approvals where they may matter. Consumers often may not read them, and need not be told so."""
     namespaces = {contract.spec.api.namespace for contract in contracts if _by_approval(contract)}
     found: list[ContractApproval] = []

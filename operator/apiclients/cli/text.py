@@ -56,7 +56,7 @@ class Style:
 
 
 def style_for(stream: TextIO, choice: str) -> Style:
-    """The style for a stream; ``choice`` is auto, always or never. The width is COLUMNS, else the terminal's, or 100."""
+    """The style for a stream; ``choice`` is auto, always or never. Width: COLUMNS, the terminal's, or 100."""
     terminal = stream.isatty()
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     color = choice == "always" or (choice == "auto" and terminal and not plain)

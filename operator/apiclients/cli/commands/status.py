@@ -13,7 +13,8 @@ def register(subparsers: Any) -> None:
         "status",
         help="show one client: contracts, credentials, holds, history, events",
         description="Show one client on one screen: its effective status and why, its contracts, their plans "
-        "and approvals, its credentials with their ages, what happens next, who changed it, and its events. Secrets are never read.",
+        "and approvals, its credentials with their ages, what happens next, who changed it, and its "
+        "events. Secrets are never read.",
         parents=[options.output(options.SCREEN_FORMATS), options.common()],
     )
     parser.add_argument("name", metavar=options.CLIENT, help="the client")

@@ -101,7 +101,7 @@ def _clock(_: _Case) -> Sequence[Advice]:
     ]
 
 
-def _first_issue(case: _Case) -> Sequence[Advice]:
+def _first_issue(_: _Case) -> Sequence[Advice]:
     return [Advice("The first secret is being issued", "Wait; if it lasts, look at the operator's log.")]
 
 

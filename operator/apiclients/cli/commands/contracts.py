@@ -1,0 +1,55 @@
+"""``contracts NAME | --api NAMESPACE/NAME``: the contracts of a client or of an Api."""
+
+import argparse
+import sys
+from typing import Any
+
+from apiclients.cli import options
+
+
+def register(subparsers: Any) -> None:
+    """Add the parser."""
+    parser = subparsers.add_parser(
+        "contracts",
+        help="list the contracts of a client or of an Api",
+        description="List the contracts of a client, or all contracts for an Api, whichever namespace they are in, or "
+        "with neither all of the namespace.",
+        parents=[options.output(options.LIST_FORMATS), options.selecting(), options.common()],
+    )
+    parser.add_argument("name", nargs="?", metavar=options.CLIENT, help="contracts of this client")
+    parser.add_argument("--api", metavar=options.API, help="contracts for this Api")
+    parser.set_defaults(func=run)
+
+
+async def run(args: argparse.Namespace) -> int:
+    """List them."""
+    from apiclients.cli.connection import connect
+    from apiclients.cli.errors import CliError
+    from apiclients.cli.gather import approvals_for, read_client, readable
+    from apiclients.cli.listing import print_listing, warn
+    from apiclients.cli.names import CONTRACTS
+    from apiclients.cli.views.contracts import contract_line
+    from apiclients.cli.views.listing import contract_table
+    from apiclients.resources.objects import Contract
+
+    fields = [f"spec.clientName={args.name}"] if args.name else []
+    if args.api:
+        namespace, _, api = args.api.partition("/")
+        if not namespace or not api:
+            raise CliError(f"--api {args.api} is no Api: write its namespace and name, such as --api orders/orders-v1")
+        fields += [f"spec.api.namespace={namespace}", f"spec.api.name={api}"]
+    missing: list[str] = []
+    async with connect(args) as session:
+        everywhere = args.all_namespaces or bool(args.api and not args.name and not args.namespace)
+        if args.name and not everywhere:
+            await read_client(session, args.name)
+        where = None if everywhere else session.namespace
+        raw = await session.objects(CONTRACTS, where, labels=args.selector, fields=",".join(fields) or None)
+        contracts = readable(raw, Contract, missing)
+        approvals = await approvals_for(session, contracts)
+        now = session.now()
+    warn(missing)
+    lines = [contract_line(contract, approvals) for contract in contracts]
+    rows = contract_table(lines, now, wide=args.output == "wide", namespaces=everywhere)
+    print_listing(CONTRACTS, raw, rows, args, f"in {where or 'any namespace'}", sys.stdout)
+    return 0
