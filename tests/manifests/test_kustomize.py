@@ -1,5 +1,6 @@
 """What the manifests say, without a cluster."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,15 @@ def test_programs_cannot_write_what_users_own(objects: list[Object], account: st
     reads = {(kind, verb) for kind in KINDS for verb in ("get", "list", "watch")}
     writes = {(f"{kind}/status", "update") for kind in KINDS} if account == "apiclient-operator" else set()
     assert given == reads | writes
+
+
+def test_policies_speak_of_the_operators_account(objects: list[Object]) -> None:
+    policies = [str(policy["spec"]) for policy in of_kind(objects, "ValidatingAdmissionPolicy")]
+    named_there = {
+        name for text in policies for name in re.findall(r"system:serviceaccount:(apiclients?-[\w:-]+)", text)
+    }
+    assert named_there == {f"{NAMESPACE}:apiclient-operator"}
+    assert named(objects, "ServiceAccount", "apiclient-operator")["metadata"]["namespace"] == NAMESPACE
 
 
 def test_secrets_everywhere_or_by_namespace() -> None:

@@ -3,16 +3,19 @@
 Each example asks the real API server with dry runs and compares every answer with a few lines of Python.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, product
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.manifests.asking import APPLY, FINAL, Answer, Asking, JsonObject, api, client
+from cluster import LocalCluster
+from tests.manifests.asking import APPLY, FINAL, GROUP, KINDS, MERGE, Answer, Asking, JsonObject, api, client, until
+from tests.manifests.rendered import MANIFESTS
 
 pytestmark = pytest.mark.rule(27)
 
@@ -93,8 +96,8 @@ def place(ask: Asking) -> Iterator[str]:
 
 def unacknowledged(spec: JsonObject, status: JsonObject) -> set[str]:
     """What a client's retirement or deletion would end unsaid."""
-    active = (status.get("contracts") or {}).get("activeNames") or []
-    return set(active) - set((spec.get("retirement") or {}).get("acknowledgedContracts") or [])
+    active = (status.get("contracts") or {}).get("activeNames", [])
+    return set(active) - set((spec.get("retirement") or {}).get("acknowledgedContracts", []))
 
 
 def uncounted(spec: JsonObject, status: JsonObject) -> bool:
@@ -105,8 +108,8 @@ def uncounted(spec: JsonObject, status: JsonObject) -> bool:
 
 def asks_to_retire(case: Case, unsaid: object) -> bool:
     """Whether a change of spec is met with a warning."""
-    changed = _retirement(case.old) != _retirement(case.new) or case.old["desiredStatus"] != "Retired"
-    retiring = case.new["desiredStatus"] == "Retired" and case.status.get("desiredStatus") != "Retired"
+    changed = _retirement(case.old) != _retirement(case.new) or case.old.get("desiredStatus") != "Retired"
+    retiring = case.new.get("desiredStatus") == "Retired" and case.status.get("desiredStatus") != "Retired"
     return bool(retiring and changed and unsaid)
 
 
@@ -209,3 +212,127 @@ def test_nulls_and_wrong_types_are_left_to_the_schema(ask: Asking, place: str, k
         assert "AdmissionPolicy" not in answer.message
         if answer.status == 200:
             assert len(answer.warnings) == (0 if "1.0" in str(spec) else 2 if kind == "apiclients" else 1)
+
+
+@pytest.fixture(scope="module")
+def shapeless() -> Iterator[Asking]:
+    """A cluster whose clients and Apis may have any shape, as if written under other versions of their schema."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    patch = [
+        {"op": "replace", "path": "/spec/versions/0/schema", "value": {"openAPIV3Schema": schema}},
+        {"op": "remove", "path": "/spec/versions/0/selectableFields"},
+    ]
+    with LocalCluster() as cluster:
+        cluster.kubectl("apply", "-k", str(MANIFESTS / "control"))
+        cluster.kubectl("create", "namespace", "any")
+        ask = Asking(cluster)
+        for kind in ("apiclients", "apis"):
+            found = json.loads(cluster.kubectl("get", "crd", f"{kind}.{GROUP}", "--output=json").stdout)
+            selectable = "selectableFields" in found["spec"]["versions"][0]
+            changes = json.dumps(patch if selectable else patch[:1])
+            cluster.kubectl("patch", "crd", f"{kind}.{GROUP}", "--type=json", f"--patch={changes}")
+            until(lambda kind=kind: kept(ask, kind, {}, None)["spec"] == {}, f"{kind} are shapeless")  # type: ignore[misc]
+        _await_refusals(ask)
+        yield ask
+
+
+def _await_refusals(ask: Asking) -> None:
+    bird = kept(ask, "apiclients", {}, {"contracts": {"activeNames": ["a"]}})["metadata"]["name"]
+    tree = kept(ask, "apis", {}, {"contracts": {"active": 1}})["metadata"]["name"]
+    stump = kept(ask, "apis", {}, {"retirement": FINAL})["metadata"]["name"]
+
+    def desire(kind: str, name: str, desired: str) -> Answer:
+        return ask("PATCH", kind, "any", name, {"spec": {"desiredStatus": desired}}, content=MERGE, dryRun="All")
+
+    until(lambda: bool(desire("apiclients", bird, "Retired").warnings), "retirements of clients warn")
+    until(lambda: bool(desire("apis", tree, "Retired").warnings), "retirements of Apis warn")
+    until(lambda: desire("apis", stump, "Published").status == 403, "what is final is")
+    until(lambda: ask("DELETE", "apiclients", "any", bird, dryRun="All").status == 403, "clients stay")
+    until(lambda: ask("DELETE", "apis", "any", tree, dryRun="All").status == 403, "Apis stay")
+
+
+def kept(ask: Asking, kind: str, spec: JsonObject | None, status: JsonObject | None) -> JsonObject:
+    """An object with a spec and a status, or without."""
+    body: JsonObject = {"apiVersion": f"{GROUP}/v1alpha1", "kind": KINDS[kind], "metadata": {"name": fresh()}}
+    made = ask.done("POST", kind, "any", body=body if spec is None else {**body, "spec": spec})
+    if status is not None:
+        name = made["metadata"]["name"]
+        made = ask.done("PUT", kind, "any", name, {**made, "status": status}, subresource="status")
+    return made
+
+
+CLIENT_SHAPES: tuple[list[JsonObject | None], list[JsonObject | None]] = (
+    [
+        None,
+        {},
+        {"desiredStatus": "Available"},
+        {"desiredStatus": "Retired"},
+        {"desiredStatus": "Retired", "retirement": {"gracePeriod": "1h"}},
+        {"desiredStatus": "Retired", "retirement": {"acknowledgedContracts": ["a"]}},
+    ],
+    [
+        None,
+        {},
+        {"contracts": None},
+        {"contracts": {}},
+        {"contracts": {"activeNames": ["a", "b"]}},
+        {"desiredStatus": "Retired", "contracts": {"activeNames": ["a", "b"]}},
+    ],
+)
+API_SHAPES: tuple[list[JsonObject | None], list[JsonObject | None]] = (
+    [
+        None,
+        {},
+        {"desiredStatus": "Published"},
+        {"desiredStatus": "Retired"},
+        {"desiredStatus": "Retired", "retirement": {"gracePeriod": "1h"}},
+        {"desiredStatus": "Retired", "retirement": {"acknowledgedContractCount": 2}},
+    ],
+    [
+        None,
+        {},
+        {"contracts": None, "retirement": None},
+        {"contracts": {}, "retirement": {}},
+        {"contracts": {"active": 2}},
+        {"contracts": {"active": 3}, "retirement": {"final": False}},
+        {"retirement": {"final": True}},
+    ],
+)
+
+
+def test_clients_of_any_shape(shapeless: Asking) -> None:
+    specs, statuses = CLIENT_SHAPES
+    for old, status in product(specs, statuses):
+        made = kept(shapeless, "apiclients", old, status)
+        for new in specs:
+            case = Case(old or {}, status or {}, new or {})
+            answer = replaced(shapeless, "apiclients", made, new)
+            assert (answer.status, len(answer.warnings)) == (
+                200,
+                2 * asks_to_retire(case, unacknowledged(case.new, case.status)),
+            ), (case, answer)
+        answer = shapeless("DELETE", "apiclients", "any", made["metadata"]["name"], dryRun="All")
+        assert answer.status == (403 if unacknowledged(old or {}, status or {}) else 200), (old, status, answer)
+
+
+def test_apis_of_any_shape(shapeless: Asking) -> None:
+    specs, statuses = API_SHAPES
+    for old, status in product(specs, statuses):
+        made = kept(shapeless, "apis", old, status)
+        final = ((status or {}).get("retirement") or {}).get("final", False)
+        for new in specs:
+            case = Case(old or {}, status or {}, new or {})
+            published = [spec.get("desiredStatus") == "Published" for spec in (case.old, case.new)]
+            answer = replaced(shapeless, "apis", made, new)
+            assert (answer.status, len(answer.warnings)) == (
+                403 if final and published == [False, True] else 200,
+                asks_to_retire(case, uncounted(case.new, case.status)),
+            ), (case, answer)
+        answer = shapeless("DELETE", "apis", "any", made["metadata"]["name"], dryRun="All")
+        assert answer.status == (403 if uncounted(old or {}, status or {}) else 200), (old, status, answer)
+
+
+def replaced(ask: Asking, kind: str, made: JsonObject, spec: JsonObject | None) -> Answer:
+    """What is said to another spec, or to none."""
+    body = {key: made[key] for key in made if key != "spec"} | ({} if spec is None else {"spec": spec})
+    return ask("PUT", kind, "any", made["metadata"]["name"], body, dryRun="All")

@@ -1,6 +1,6 @@
 """Whether a token is accepted or issued (DESIGN rules 1, 2, 10 and 16). The gate asks here on every request."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
@@ -62,6 +62,8 @@ class ClientView:
     credentials: tuple[CredentialView, ...]
     wish: ClientWish
     labels: Mapping[str, str]
+    #: Grows with each change of spec; not with those of labels or status.
+    generation: int = 0
 
     @property
     def desired(self) -> DesiredStatus:
@@ -98,6 +100,7 @@ def client_view(client: ApiClient) -> ClientView:
         ),
         wish=client_wish(client),
         labels=client.metadata.labels,
+        generation=client.metadata.generation,
     )
 
 
@@ -205,6 +208,9 @@ def issue_time(client: ClientView, now: float) -> int:
     return max(int(now), effective_not_before(client, now))
 
 
-def may_introspect(caller: ClientView, subject: ClientView) -> bool:
-    """Whether the caller may learn of the subject's tokens: of its own, and of clients of its namespace (rule 20)."""
-    return caller.uid == subject.uid or caller.namespace == subject.namespace
+def may_introspect(caller: ClientView, subject: ClientView, api_namespaces: Container[str]) -> bool:
+    """Whether the caller may learn of a token of the subject: its own, or one for an Api of its namespace (rule 20).
+
+    ``api_namespaces`` are those of the Apis that the token is for and may call now.
+    """
+    return caller.uid == subject.uid or caller.namespace in api_namespaces

@@ -10,8 +10,8 @@ from enum import StrEnum
 from apiclients.lifecycle.acknowledgement import ApiWish, api_wish, api_wish_in_force
 from apiclients.lifecycle.approvals import Claim, Ruling, claim, decisive
 from apiclients.lifecycle.contracts import grant_stands
-from apiclients.resources.api import ApiStatusName, Plan
-from apiclients.resources.contract import ContractStatusName, PlanInForce
+from apiclients.resources.api import ApiStatusName, Approval, Plan
+from apiclients.resources.contract import ContractStatusName, Grant, PlanInForce
 from apiclients.resources.objects import Api, Contract
 
 
@@ -25,25 +25,24 @@ class CallDenial(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """The plan in force and what it holds for, as status has it."""
+
+    plan: str
+    client: str
+    client_uid: str
+    api: tuple[str, str]
+    by: Grant
+
+
+@dataclass(frozen=True, slots=True)
 class ContractView:
     """What the gate keeps of a contract."""
 
     claim: Claim
     active: bool
-    in_force: PlanInForce | None
+    in_force: Granted | None
     deleting: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ApiView:
-    """What the gate keeps of an Api."""
-
-    namespace: str
-    name: str
-    uid: str
-    deleting: bool
-    wish: ApiWish
-    plans: Mapping[str, Plan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +55,45 @@ class Route:
     rate_limit: tuple[int, int] | None
 
 
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """One plan of an Api: who lets contracts in, and the route of all contracts under it."""
+
+    approval: Approval
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class ApiView:
+    """What the gate keeps of an Api."""
+
+    namespace: str
+    name: str
+    uid: str
+    deleting: bool
+    wish: ApiWish
+    plans: Mapping[str, PlanView]
+
+
 def contract_view(contract: Contract) -> ContractView:
     """The view of a contract."""
     return ContractView(
         claim=claim(contract),
         active=contract.status.observed_status is ContractStatusName.ACTIVE,
-        in_force=contract.status.in_force,
+        in_force=_granted(contract.status.in_force),
         deleting=contract.metadata.deleting,
+    )
+
+
+def _granted(known: PlanInForce | None) -> Granted | None:
+    if known is None:
+        return None
+    return Granted(
+        plan=known.plan,
+        client=known.client_name,
+        client_uid=known.client_uid,
+        api=(known.api.namespace, known.api.name),
+        by=known.granted_by,
     )
 
 
@@ -74,7 +105,16 @@ def api_view(api: Api) -> ApiView:
         uid=api.metadata.uid,
         deleting=api.metadata.deleting,
         wish=api_wish(api),
-        plans={plan.name: plan for plan in api.spec.plans},
+        plans={plan.name: PlanView(plan.approval, _route(plan)) for plan in api.spec.plans},
+    )
+
+
+def _route(plan: Plan) -> Route:
+    limit = plan.rate_limit
+    return Route(
+        plan=plan.name,
+        scopes=tuple(sorted(plan.scopes)),
+        rate_limit=(limit.requests, int(limit.window.total_seconds())) if limit is not None else None,
     )
 
 
@@ -89,13 +129,14 @@ def api_is_retired(api: ApiView, active_count: int) -> bool:
 
 def counts_as_active(contract: ContractView) -> bool:
     """Whether a contract is in force by spec and status together: edited or deleted, it is not (rule 14)."""
-    granted = contract.in_force
+    return contract.active and _is_as_granted(contract)
+
+
+def _is_as_granted(contract: ContractView) -> bool:
+    """Whether a contract still claims what status grants it, or did grant until client or Api was retired."""
+    granted, claimed = contract.in_force, contract.claim
     return (
-        contract.active
-        and not contract.deleting
-        and granted is not None
-        and granted.client_name == contract.claim.client
-        and (granted.api.namespace, granted.api.name) == contract.claim.api
+        granted is not None and not contract.deleting and (granted.client, granted.api) == (claimed.client, claimed.api)
     )
 
 
@@ -109,16 +150,22 @@ def route(
     """How a client gets to an Api, or why not.
 
     ``contracts`` are those between the two, ``rulings`` the approvals that name one of them, ``active_count`` how many
-    contracts to the Api are in force.
+    contracts to the Api are in force. Who never had one in force is not told that the Api is retired (rule 15).
     """
-    known = [c for c in contracts if c.in_force is not None and c.in_force.client_uid == client_uid and not c.deleting]
-    if api is None or api.deleting or not known:
+    if api is None or api.deleting:
         return CallDenial.NO_CONTRACT
-    if api_is_retired(api, active_count):
+    known = [c for c in contracts if _is_between(c, client_uid, api)]
+    if known and api_is_retired(api, active_count):
         return CallDenial.API_RETIRED
     rulings = list(rulings)
-    routes = (_through(contract, api, rulings) for contract in known if counts_as_active(contract))
+    routes = (_through(contract, api, rulings) for contract in known if contract.active)
     return next((found for found in routes if found is not None), CallDenial.NO_CONTRACT)
+
+
+def _is_between(contract: ContractView, client_uid: str, api: ApiView) -> bool:
+    granted = contract.in_force
+    parties = (granted.client_uid, granted.api) if granted is not None else None
+    return parties == (client_uid, (api.namespace, api.name)) and _is_as_granted(contract)
 
 
 def _through(contract: ContractView, api: ApiView, rulings: list[Ruling]) -> Route | None:
@@ -126,14 +173,17 @@ def _through(contract: ContractView, api: ApiView, rulings: list[Ruling]) -> Rou
     plan = api.plans.get(granted.plan) if granted is not None else None
     if granted is None or plan is None:
         return None
-    if not grant_stands(plan.approval, granted.granted_by, decisive(contract.claim, plan.name, rulings)):
-        return None
-    limit = plan.rate_limit
-    return Route(
-        plan=plan.name,
-        scopes=tuple(sorted(plan.scopes)),
-        rate_limit=(limit.requests, int(limit.window.total_seconds())) if limit is not None else None,
-    )
+    decided = decisive(contract.claim, granted.plan, rulings)
+    return plan.route if grant_stands(plan.approval, granted.by, decided) else None
+
+
+def issued_scopes(routes: Iterable[Route], wanted: Iterable[str] | None) -> tuple[str, ...] | None:
+    """The scopes of a token for these routes: those asked for, or all; None where no plan covers one asked for."""
+    covered = {scope for found in routes for scope in found.scopes}
+    if wanted is None:
+        return tuple(sorted(covered))
+    asked = tuple(dict.fromkeys(wanted))
+    return asked if covered.issuperset(asked) else None
 
 
 def call_scopes(
@@ -141,11 +191,12 @@ def call_scopes(
 ) -> tuple[str, ...] | CallDenial:
     """The scopes under which a call passes: those of the token that the plan covers today, or why it does not.
 
-    A token without scopes passes where none is required; one whose scopes the plan covers none of does not.
+    A token without scopes passes where none is required; one whose scopes the plan covers none of does not, unless the
+    plan knows no scopes: then those of the token are meant for other Apis.
     """
     if isinstance(found, CallDenial):
         return found
     covered = tuple(scope for scope in token_scopes if scope in found.scopes)
-    if (token_scopes and not covered) or not set(required) <= set(covered):
+    if (token_scopes and found.scopes and not covered) or not set(required) <= set(covered):
         return CallDenial.INSUFFICIENT_SCOPE
     return covered

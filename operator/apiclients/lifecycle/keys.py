@@ -8,6 +8,8 @@ from apiclients.resources.keys import Algorithm, KeyRing, Pepper, SigningKey
 
 #: The longest that any token lives.
 MAX_TOKEN_LIFETIME = timedelta(hours=72)
+#: Clocks may differ, and tokens are stamped with whole seconds: a key outlives its last token by this.
+KEY_MARGIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def outlived(ring: KeyRing, now: datetime) -> tuple[SigningKey, ...]:
     return tuple(
         key
         for key, successor in zip(ring.signing_keys, ring.signing_keys[1:], strict=False)
-        if now >= successor.active_from + MAX_TOKEN_LIFETIME
+        if now >= successor.active_from + MAX_TOKEN_LIFETIME + KEY_MARGIN
     )
 
 

@@ -12,7 +12,8 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "get",
         help="list clients, by what people look for",
-        description="List clients with their effective status, as it is by now. Without a filter: all of the namespace.",
+        description="List clients with their effective status, as it is by now. Without a filter: "
+        "all of the namespace.",
         parents=[options.output(options.LIST_FORMATS), options.selecting(), options.common()],
     )
     parser.add_argument("names", nargs="*", metavar=options.CLIENT, help="only these")

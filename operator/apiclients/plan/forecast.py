@@ -1,0 +1,182 @@
+"""The world before and after: base applied to the live state and settled, then head applied to that and settled."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from apiclients.lifecycle.acknowledgement import api_retirement_is_held, unacknowledged
+from apiclients.plan.assumptions import assume_apis, count_unseen
+from apiclients.plan.live import LiveState
+from apiclients.plan.manifests import Manifest, Manifests
+from apiclients.plan.merge import applied
+from apiclients.plan.model import ObjectId
+from apiclients.plan.settle import api_counts, contracts_of, settle
+from apiclients.plan.world import READERS, AnyObject, World
+from apiclients.resources.api import ApiStatus, ApiStatusName
+from apiclients.resources.fields import format_time
+from apiclients.resources.names import API_VERSION
+from apiclients.resources.objects import Api, ApiClient, InvalidObjectError
+
+Raw = Mapping[str, Any]
+
+#: Their deletion is refused while it would end contracts that nobody has acknowledged (DESIGN rule 27).
+_GUARDED = ("ApiClient", "Api")
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What plan compares."""
+
+    before: World
+    after: World
+    #: Objects whose manifests differ between base and head, those that go included.
+    declared: frozenset[ObjectId]
+    #: Deletions that the cluster's policies refuse.
+    refused_deletions: frozenset[ObjectId]
+    #: Head's objects that cannot be read, and why: the API server refuses them.
+    unreadable: Mapping[ObjectId, str]
+    #: Live objects that fit no model of this version: they count as not there.
+    unknown_live: tuple[ObjectId, ...]
+
+
+@dataclass(slots=True)
+class _Stage:
+    """A world together with the JSON that applying a manifest merges into."""
+
+    world: World
+    raws: dict[ObjectId, Raw]
+    unreadable: dict[ObjectId, str] = field(default_factory=dict)
+
+    def apply(self, manifest: Manifest, base: Manifest | None) -> None:
+        """Apply a manifest, where ``base`` was applied before."""
+        old = self.world.objects.get(manifest.id)
+        raw = _merged(manifest, base, self.raws.get(manifest.id, {}), old, self.world.now)
+        try:
+            new = READERS[manifest.id.kind](raw)
+        except InvalidObjectError as error:
+            self.unreadable[manifest.id] = str(error)
+            return
+        self.raws[manifest.id] = raw
+        if old is None:
+            self.world.put(new)
+        elif (new.spec, new.metadata.labels, new.metadata.annotations) != (
+            old.spec,
+            old.metadata.labels,
+            old.metadata.annotations,
+        ):
+            self.world.put(_revised(old, new))
+
+    def remove(self, name: ObjectId) -> None:
+        self.world.remove(name)
+        self.raws.pop(name, None)
+
+    def copy(self) -> "_Stage":
+        return _Stage(self.world.copy(), dict(self.raws))
+
+
+def forecast(base: Manifests, head: Manifests, live: LiveState | None, now: datetime) -> Forecast:
+    """Run both worlds. Raises UnsettledError, which is a bug."""
+    stage = _Stage(World(now, live.namespace_labels if live is not None else None), {})
+    unknown_live = _load(stage, live) if live is not None else ()
+    for manifest in base.usable():
+        stage.apply(manifest, manifest)
+    declared = base.objects.keys() | head.objects.keys()
+    manifests = [*base.usable(), *head.usable()]
+    assume_apis(stage.world, [manifest.content for manifest in manifests], declared, live)
+    count_unseen(stage.world, live)
+    settle(stage.world)
+    before = stage.world
+    after = stage.copy()
+    changed = _changed(base, head)
+    refused = _advance(after, base, head, changed)
+    return Forecast(before, after.world, frozenset(changed), refused, after.unreadable, unknown_live)
+
+
+def _load(stage: _Stage, live: LiveState) -> tuple[ObjectId, ...]:
+    unknown = []
+    for name in sorted(live.objects):
+        raw = live.objects[name]
+        try:
+            obj = READERS[name.kind](raw)
+        except (InvalidObjectError, KeyError, ValueError):
+            unknown.append(name)
+            continue
+        stage.raws[name] = raw
+        stage.world.put(obj)
+        if isinstance(obj, ApiClient):
+            stage.world.shelf.assume(obj)
+    return tuple(unknown)
+
+
+def _changed(base: Manifests, head: Manifests) -> list[ObjectId]:
+    names = sorted(base.objects.keys() | head.objects.keys())
+    return [name for name in names if _content(base, name) != _content(head, name)]
+
+
+def _content(manifests: Manifests, name: ObjectId) -> object:
+    manifest = manifests.objects.get(name)
+    if manifest is None:
+        return None
+    metadata = manifest.content.get("metadata")
+    parts = {key: metadata.get(key) for key in ("labels", "annotations")} if isinstance(metadata, dict) else metadata
+    return parts, manifest.content.get("spec")
+
+
+def _advance(stage: _Stage, base: Manifests, head: Manifests, changed: Iterable[ObjectId]) -> frozenset[ObjectId]:
+    """Apply what differs. Clients and Apis go last, for what else goes may be what their deletion would have ended."""
+    guarded = []
+    for name in changed:
+        manifest = head.objects.get(name)
+        if manifest is not None and not manifest.refused:
+            stage.apply(manifest, base.objects.get(name))
+        elif manifest is None and name.kind in _GUARDED:
+            guarded.append(name)
+        elif manifest is None:
+            stage.remove(name)
+    settle(stage.world)
+    while permitted := [name for name in guarded if _may_go(stage.world, name)]:
+        for name in permitted:
+            guarded.remove(name)
+            stage.remove(name)
+        settle(stage.world)
+    return frozenset(guarded)
+
+
+def _may_go(world: World, name: ObjectId) -> bool:
+    """Whether the policies let an object go; they ask the same as a retirement of it would be asked."""
+    obj = world.objects.get(name)
+    if isinstance(obj, ApiClient):
+        return not unacknowledged(obj.spec, contracts_of(world, obj).active_names)
+    if isinstance(obj, Api):
+        retiring = obj.spec.model_copy(update={"desired_status": ApiStatusName.RETIRED})
+        return not api_retirement_is_held(retiring, ApiStatus(), api_counts(world, obj).active)
+    return True
+
+
+def _merged(manifest: Manifest, base: Manifest | None, live: Raw, old: AnyObject | None, now: datetime) -> Raw:
+    """The object as stored after the manifest was applied."""
+    metadata = dict(live.get("metadata") or {"creationTimestamp": format_time(now)})
+    metadata |= {"name": manifest.id.name, "namespace": manifest.id.namespace}
+    metadata.setdefault("uid", f"new-{manifest.id.kind}-{manifest.id.namespace}-{manifest.id.name}")
+    metadata.setdefault("generation", 1)
+    for part in ("labels", "annotations"):
+        known = _part(base, part)
+        metadata[part] = applied(known, _part(manifest, part), (old and getattr(old.metadata, part)) or {})
+    spec = applied(base.content.get("spec") if base else None, manifest.content["spec"], live.get("spec") or {})
+    return {"apiVersion": API_VERSION, "kind": manifest.id.kind, "metadata": metadata, "spec": spec}
+
+
+def _part(manifest: Manifest | None, part: str) -> dict[str, Any]:
+    metadata = manifest.content.get("metadata") if manifest is not None else None
+    found = metadata.get(part) if isinstance(metadata, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _revised(old: AnyObject, new: AnyObject) -> AnyObject:
+    """The old object with what was applied: its identity and status stay, a new spec is a new generation."""
+    generation = old.metadata.generation + (new.spec != old.spec)
+    metadata = replace(
+        old.metadata, generation=generation, labels=new.metadata.labels, annotations=new.metadata.annotations
+    )
+    return replace(old, metadata=metadata, spec=new.spec)  # type: ignore[arg-type]
