@@ -78,6 +78,9 @@ def _feed(registry: kopf.OperatorRegistry, store: ObjectStore[Any]) -> None:
 class _NoDiffBase(kopf.DiffBaseStorage):
     """Keeps nothing: reconciling is level-based, and annotations belong to users (DESIGN rule 21)."""
 
+    def build(self, **_: Any) -> Any:
+        return {}  # kopf would copy every object deeply for a comparison that nobody asks for
+
     def fetch(self, **_: Any) -> None:
         return None
 

@@ -34,6 +34,7 @@ LEASE = "apiclient-operator"
 _RESYNC_SECONDS = 300.0
 _RETRY_SECONDS = 2.0
 _DRAIN_SECONDS = 3.0
+_FOR_KEYS = "waiting for the keys"
 #: A cold start tells one Event per client; they are posted behind everything else.
 _EVENTS_WAITING = 20_000
 
@@ -71,7 +72,11 @@ class Manager:
 
     def problem(self) -> str | None:
         """Why the operator is not ready; None when it is. A replica that waits to lead is ready."""
-        return (self._waiting_for or self._keys.problem) if self._leading else None
+        if not self._leading:
+            return None
+        if self._waiting_for == _FOR_KEYS:
+            return self._keys.problem or _FOR_KEYS  # which says what a person has to do
+        return self._waiting_for or self._keys.problem
 
     async def run(self, watch: Callable[[], Awaitable[None]]) -> None:
         """Lead, as soon as the Lease allows, until ``watch`` ends. Raises LeadershipLostError and KubeError."""
@@ -90,12 +95,12 @@ class Manager:
         self._leading = True
         self._metrics.leading.set(1)
         try:
-            await self._wait("the CRDs", self._crds_served(), frozenset())
+            await self._wait("waiting for the CRDs", self._crds_served(), frozenset())
             running = (self._keys.run(), self._secrets.run(), self._namespaces.reflector.run())
             async with background(*running, self._due.run()) as beside:
-                await self._wait("the keys", self._keys.available(), beside)
-                await self._wait("the list of Secrets", self._secrets.synced(), beside)
-                await self._wait("the list of namespaces", self._namespaces.reflector.synced.wait(), beside)
+                await self._wait(_FOR_KEYS, self._keys.available(), beside)
+                await self._wait("waiting for the list of Secrets", self._secrets.synced(), beside)
+                await self._wait("waiting for the list of namespaces", self._namespaces.reflector.synced.wait(), beside)
                 self._recorder.start()
                 await self._work(watch, beside)
         finally:
@@ -153,7 +158,7 @@ class Manager:
         return {resource.kind: reconciler for resource, reconciler in zip(ALL_KINDS, each, strict=True)}
 
     async def _wait(self, what: str, waiting: Coroutine[Any, Any, object], beside: Tasks) -> None:
-        self._waiting_for = f"waiting for {what}"
+        self._waiting_for = what
         await foreground(waiting, beside)
 
     async def _crds_served(self) -> None:

@@ -87,6 +87,11 @@ class SecretStore:
         for reflector in self._reflectors.values():
             await reflector.synced.wait()
 
+    def _announce(self, change: Change[SecretMetadata]) -> None:
+        for secret in (change.old, change.new):
+            if secret is not None and secret.owner is not None:
+                self._on_owner_changed((secret.namespace, secret.owner.name))
+
     def _of(self, namespace: str) -> Reflector[SecretMetadata] | None:
         return self._reflectors.get(namespace) or self._reflectors.get(None)
 
@@ -108,9 +113,8 @@ class SecretStore:
         return tuple(secret for name, secret in owned.items() if name != client.secret_name)
 
     def _changed(self, change: Change[SecretMetadata]) -> None:
-        for secret in (change.old, change.new):
-            if secret is not None and secret.owner is not None:
-                self._on_owner_changed((secret.namespace, secret.owner.name))
+        if change.source != "put":  # who wrote it knows it already
+            self._announce(change)
         if change.old is not None and change.old.owner is not None:
             owned = self._by_owner[change.old.owner.uid]
             owned.pop(change.old.name, None)

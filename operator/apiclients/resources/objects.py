@@ -102,6 +102,7 @@ class ApiClient(_Object[ApiClientSpec, ApiClientStatus]):
         return self.spec.secret.name or f"{self.metadata.name}-credentials"
 
 
+@dataclass(frozen=True)
 class Api(_Object[ApiSpec, ApiStatus]):
     """One Api."""
 
@@ -109,6 +110,7 @@ class Api(_Object[ApiSpec, ApiStatus]):
     _status_model = ApiStatus
 
 
+@dataclass(frozen=True)
 class Contract(_Object[ContractSpec, ContractStatus]):
     """One Contract."""
 
@@ -116,6 +118,7 @@ class Contract(_Object[ContractSpec, ContractStatus]):
     _status_model = ContractStatus
 
 
+@dataclass(frozen=True)
 class ContractApproval(_Object[ContractApprovalSpec, ContractApprovalStatus]):
     """One ContractApproval."""
 
@@ -123,6 +126,7 @@ class ContractApproval(_Object[ContractApprovalSpec, ContractApprovalStatus]):
     _status_model = ContractApprovalStatus
 
 
+@dataclass(frozen=True)
 class ApiClientHold(_Object[ApiClientHoldSpec, ApiClientHoldStatus]):
     """One ApiClientHold."""
 
