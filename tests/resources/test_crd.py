@@ -74,7 +74,7 @@ def test_names_category_and_scope(kind: str) -> None:
     names = spec["names"]
     assert CRDS[kind]["metadata"]["name"] == f"{names['plural']}.apiclients.dev"
     assert (names["kind"], names["listKind"]) == (kind, f"{kind}List")
-    assert (names["categories"], spec["scope"]) == (["apiclients"], "Namespaced")
+    assert (names["categories"], spec["scope"]) == (["apiclients-dev"], "Namespaced")
 
 
 def test_an_apiclient_has_a_short_name_that_is_unlikely_to_collide() -> None:

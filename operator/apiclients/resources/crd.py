@@ -22,6 +22,11 @@ from apiclients.resources.names import GROUP, VERSION
 from apiclients.resources.schema import structural_schema
 
 
+#: ``kubectl get apiclients-dev`` shows all kinds. It must not be the plural of one of them: kubectl would take
+#: ``apiclients`` for all kinds then, also in ``kubectl delete apiclients --all``.
+CATEGORY = "apiclients-dev"
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of ``kubectl get``; priority 1 shows it with ``-o wide`` only."""
@@ -188,17 +193,22 @@ def custom_resource_definition(kind: Kind) -> dict[str, Any]:
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",
-            "names": {
-                "kind": kind.kind,
-                "listKind": f"{kind.kind}List",
-                "plural": kind.plural,
-                "singular": kind.singular,
-                "shortNames": list(kind.short_names),
-                "categories": ["apiclients"],
-            },
+            "names": _names(kind),
             "versions": [_version(kind)],
         },
     }
+
+
+def _names(kind: Kind) -> dict[str, Any]:
+    names: dict[str, Any] = {
+        "kind": kind.kind,
+        "listKind": f"{kind.kind}List",
+        "plural": kind.plural,
+        "singular": kind.singular,
+        "categories": [CATEGORY],
+    }
+    # The API server drops an empty list, and would take the file for a change at every apply.
+    return names | ({"shortNames": list(kind.short_names)} if kind.short_names else {})
 
 
 def _version(kind: Kind) -> dict[str, Any]:
