@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from demo.calls import Answer, Credentials, ask_token, call, request
@@ -121,8 +122,12 @@ class Client:
 
     def apply(self, **changes: Any) -> str:
         """Change the spec (dicts are merged) and apply it with kubectl; returns what kubectl said."""
-        _merge(self.spec, changes)
+        self.merge(changes)
         return self.team.apply(self)
+
+    def merge(self, changes: JsonObject) -> None:
+        """Change the spec in Git, so to say: nothing is applied yet."""
+        _merge(self.spec, changes)
 
     def get(self) -> JsonObject:
         """The object as it is now."""
@@ -281,6 +286,16 @@ def issued_at(token: str) -> int:
     """The second in which a token was issued."""
     payload = token.split(".")[1]
     return int(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["iat"])
+
+
+def until_second_over(token: str) -> datetime:
+    """Wait until the second in which a token was issued is over, which is as fine as notBefore tells; returns its end.
+
+    The gate may stamp a token with the second that is about to begin.
+    """
+    end = datetime.fromtimestamp(issued_at(token) + 1, UTC)
+    eventually("the second is over", lambda: datetime.now(UTC) >= end)
+    return end
 
 
 def stamp_id(secret: JsonObject) -> int:

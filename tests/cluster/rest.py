@@ -71,6 +71,10 @@ class Rest:
         """DELETE, in the background."""
         self._send("DELETE", path(kind, namespace, name))
 
+    def delete_all(self, kind: str, namespace: str) -> None:
+        """DELETE of a collection."""
+        self._send("DELETE", path(kind, namespace))
+
     def _send(self, method: str, target: str, body: JsonObject | None = None, kind: str = "") -> JsonObject:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": kind or "application/json"} if data is not None else {}

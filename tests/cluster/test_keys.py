@@ -82,7 +82,7 @@ def test_gate_that_starts_without_keys_decides_nothing_until_they_are_back(produ
     product.gates[1].stop()
     product.rest.delete("secrets", SYSTEM_NAMESPACE, KEYS)
     product.gates[1].start(ready_within=None)
-    eventually("it answers", lambda: answers(product.gates[1]) == "not ready: no signing keys yet\n")
+    eventually("it answers", lambda: "signing keys" in answers(product.gates[1]))
     assert product.verdicts(token) == [200, 503]
     assert product.ask(billing.credentials(), 1).status == 503
     restore(product, keys)
@@ -101,10 +101,8 @@ def test_rekeying_kills_all_tokens_and_no_secret(
     rekeying = launch(product.stage.operator("rekeying", options=["--rekey"]))
     assert read_keys(product)["data"] != old_keys["data"]
     for client in (billing, suspended):
-        was = client.status()["credentials"]
-        client.wait("has a new digest", lambda obj, was=was: peppers(obj["status"]) == [new_pepper(product)])
-        status = client.status()
-        assert [c["id"] for c in status["credentials"]] == [c["id"] for c in was] == [1], "no rotation"
+        client.wait("has a new digest", lambda obj: peppers(obj["status"]) == [new_pepper(product)])
+        assert [c["id"] for c in client.status()["credentials"]] == [1], "no rotation"
         assert client.credentials() == secrets[client.name]
     product.until_secret_works(secrets["billing-1.0"])
     product.until_refused(token)

@@ -183,7 +183,7 @@ def test_client_made_again_at_once_gets_a_secret_of_its_own(team: Team) -> None:
         team.kubectl("delete", "apiclient", "billing-1.0")
         billing.apply()
         uid = billing.until_observed("Available")["metadata"]["uid"]
-        eventually("the Secret is the new one's", lambda uid=uid: owner(billing.secret()) == uid)
+        assert owner(billing.secret()) == uid
         team.product.until_secret_works(billing.credentials())
     assert set(team.product.tokens_issued(old)) == {401}
 

@@ -19,15 +19,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from apiclients.gate.app import GateApp
 from apiclients.gate.endpoints import Endpoints
+from apiclients.gate.holds import Holds
 from apiclients.gate.keystore import KeyStore
 from apiclients.gate.metrics import Metrics
 from apiclients.gate.picture import Entry, Picture
 from apiclients.gate.problems import Problem
+from apiclients.gate.routes import Routes
 from apiclients.gate.server import GateServer, make_server
 from apiclients.gate.service import Gate
 from apiclients.gate.signing import LoadedRing, load_ring
 from apiclients.gate.tally import Tally
 from apiclients.kube.cache import Change
+from apiclients.kube.objects import WatchEvent
+from apiclients.kube.picture import Picture as Store
 from apiclients.lifecycle.access import ClientView, client_view
 from apiclients.lifecycle.digests import digest
 from apiclients.resources.fields import format_time
@@ -122,12 +126,17 @@ def client_object(
     spec_not_before: float | None = None,
     credentials: list[dict[str, Any]] | None = None,
     deleting: bool = False,
+    labels: dict[str, str] | None = None,
+    generation: int = 1,
+    accepted: str | None = None,
+    behind: int = 0,
 ) -> dict[str, Any]:
-    """An ApiClient as the API server would hand it out."""
+    """An ApiClient as the API server would hand it out. ``accepted`` is the wish in force, as status has it."""
     tokens: dict[str, Any] = {"lifetime": lifetime}
     if spec_not_before is not None:
         tokens["notBefore"] = format_time(time_at(spec_not_before))
     metadata: dict[str, Any] = {"namespace": namespace, "name": name, "uid": uid, "resourceVersion": str(version)}
+    metadata |= {"labels": labels or {}, "generation": generation}
     if deleting:
         metadata["deletionTimestamp"] = format_time(time_at(START))
     status: dict[str, Any] = {
@@ -135,6 +144,8 @@ def client_object(
         "observedStatus": observed,
         "credentials": [credential(1, SECRET)] if credentials is None else credentials,
     }
+    if accepted is not None:
+        status |= {"desiredStatus": accepted, "desiredGeneration": generation - behind}
     if not_before is not None:
         status["tokens"] = {"notBefore": format_time(time_at(not_before))}
     return {"metadata": metadata, "spec": {"desiredStatus": desired, "tokens": tokens}, "status": status}
@@ -166,12 +177,33 @@ class World:
 
     def __post_init__(self) -> None:
         self.tally = Tally()
-        self.picture = Picture(self.clock.monotonic, on_gone=lambda view: self.tally.forget(view.uid))
+        self.holds = Holds()
+        self.routes = Routes(self.issuer)
+        self.picture = Picture(
+            self.holds, self.routes, self.clock.monotonic, on_gone=lambda view: self.tally.forget(view.uid)
+        )
         self.keys = KeyStore(self.issuer)
         self.keys.use(load_ring(self.ring))
-        self.metrics = Metrics(self.tally, self.picture.by_uid)
-        self.gate = Gate(self.issuer, self.picture, self.keys, self.evidence, self.tally, self.clock.wall)
+        self.metrics = Metrics(self.tally, self.picture.by_uid, self.routes)
+        self.gate = Gate(self.issuer, self.picture, self.routes, self.keys, self.evidence, self.tally, self.clock.wall)
+        routes, holds = self.routes, self.holds
+        self._stores: dict[str, Store[Any]] = {
+            "api": Store(routes.read_api, routes.apply_api, routes.read_bad),
+            "contract": Store(routes.read_contract, routes.apply_contract, routes.read_bad),
+            "approval": Store(routes.read_approval, routes.apply_approval, routes.read_bad),
+            "hold": Store(holds.read, holds.apply, holds.read_bad),
+        }
         self.put()
+
+    def tell(self, kind: str, body: dict[str, Any], type_: str = "MODIFIED") -> None:
+        """Let the gate hear of an Api, a contract, an approval or a hold as it is now."""
+        self.version += 1
+        body["metadata"]["resourceVersion"] = str(self.version)
+        self._stores[kind].take_event(WatchEvent(type_, body))
+
+    def gone(self, kind: str, namespace: str, name: str) -> None:
+        """Let it hear that such an object has gone."""
+        self.tell(kind, {"metadata": {"namespace": namespace, "name": name}}, "DELETED")
 
     @property
     def loaded(self) -> LoadedRing:

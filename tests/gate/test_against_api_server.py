@@ -3,139 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import functools
 import json
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-import orjson
 import pytest
 
 from apiclients.gate.freshness import Bounds
-from apiclients.gate.main import APICLIENTS, LEASE_LABELS, PROOF_ANNOTATION, READY_ANNOTATION, Process
-from apiclients.gate.settings import parse_settings
+from apiclients.gate.kinds import APICLIENTS
+from apiclients.gate.main import LEASE_LABELS, PROOF_ANNOTATION, READY_ANNOTATION
 from apiclients.kube.client import LEASES, SECRETS, KubeClient
 from apiclients.kube.errors import ForbiddenError
 from apiclients.kube.objects import WatchEvent
-from apiclients.resources.keys import KEY_RING_KEY
 from cluster import LocalCluster
-from tests.gate.support import ISSUER, SECRET, Caller, client_object, credential, key_ring
-from tests.manifests.rendered import MANIFESTS
-
-NAMESPACE = "apiclients-system"
-FAR = 4_000_000_000.0  # these tests run by the real clock
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster() as running:
-        running.kubectl("apply", "-k", str(MANIFESTS / "control"))
-        running.kubectl("wait", "--for=condition=Established", "crd/apiclients.apiclients.dev", "--timeout=60s")
-        running.kubectl("create", "namespace", "team-a")
-        yield running
-
-
-@pytest.fixture
-async def admin(cluster: LocalCluster) -> AsyncIterator[KubeClient]:
-    async with await KubeClient.connect(kubeconfig=cluster.kubeconfig, user_agent="test") as client:
-        yield client
-
-
-@pytest.fixture
-async def account(cluster: LocalCluster) -> AsyncIterator[KubeClient]:
-    path = await asyncio.to_thread(cluster.service_account_kubeconfig, NAMESPACE, "apiclient-gate")
-    async with await KubeClient.connect(kubeconfig=path, user_agent="apiclient-gate/test") as client:
-        yield client
-
-
-class Admin:
-    """What people and the operator do."""
-
-    def __init__(self, client: KubeClient) -> None:
-        self.client = client
-
-    async def keys(self) -> None:
-        with contextlib.suppress(Exception):
-            await self.client.delete(SECRETS, NAMESPACE, "apiclient-keys")
-        ring = base64.b64encode(orjson.dumps(key_ring().to_object())).decode()
-        metadata = {"name": "apiclient-keys", "namespace": NAMESPACE}
-        await self.client.create(SECRETS, NAMESPACE, {"metadata": metadata, "data": {KEY_RING_KEY: ring}})
-
-    async def declare(self, name: str, desired: str = "Available") -> dict[str, Any]:
-        with contextlib.suppress(Exception):
-            await self.client.delete(APICLIENTS, "team-a", name)
-        body = client_object(name, desired=desired, credentials=[credential(1, SECRET, expires=FAR)], not_before=1e9)
-        body |= {"apiVersion": APICLIENTS.api_version, "kind": APICLIENTS.kind}
-        body["metadata"] = {"name": name, "namespace": "team-a"}
-        made = await self.client.create(APICLIENTS, "team-a", body)
-        return await self.client.replace_status(APICLIENTS, "team-a", name, made | {"status": body["status"]})
-
-    async def wish(self, name: str, desired: str) -> dict[str, Any]:
-        return await self.client.merge_patch(APICLIENTS, "team-a", name, {"spec": {"desiredStatus": desired}})
-
-
-class Running:
-    """A gate process inside this one."""
-
-    def __init__(self, process: Process, call: Caller) -> None:
-        self.process = process
-        self.call = call
-
-    @property
-    def freshness(self) -> Any:
-        return self.process._freshness
-
-    async def until(self, probe: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
-        async with asyncio.timeout(seconds):
-            while not await probe():  # noqa: ASYNC110 - other processes set no events
-                await asyncio.sleep(0.01)
-
-    async def status(self, path: str, **more: Any) -> int:
-        return (await self.call("GET", path, **more))[0]
-
-    async def ready(self) -> bool:
-        return await self.status("/readyz") == 200
-
-    async def token_for(self, made: dict[str, Any]) -> str:
-        client_id = f"team-a.{made['metadata']['name']}.{made['metadata']['uid'][:8]}"
-        await self.until(lambda: self._knows(client_id))
-        status, _, body = await self.call.token(auth=(client_id, SECRET))
-        assert status == 200, body
-        return str(body["access_token"])
-
-    async def _knows(self, client_id: str) -> bool:
-        return (await self.call.token(auth=(client_id, SECRET)))[0] == 200
-
-    async def answers(self, token: str, status: int) -> None:
-        async def probe() -> bool:
-            return (await self.call.check(token))[0] == status
-
-        await self.until(probe)
-
-
-@asynccontextmanager
-async def gate(client: KubeClient, bounds: Bounds | None = None) -> AsyncIterator[Running]:
-    arguments = ["--issuer", ISSUER, "--host", "127.0.0.1", "--port", "0", "--replica-name", "test"]
-    found = bounds or Bounds(interval=0.2, max_staleness=2.0, relist_interval=5.0)
-    arguments += ["--proof-interval", str(found.interval), "--max-staleness", str(found.max_staleness)]
-    arguments += ["--relist-interval", str(found.relist_interval), "--lease-interval", "0.5"]
-    process = Process(parse_settings(arguments, {}), client, None)
-    task = asyncio.create_task(process.run())
-    try:
-        async with aiohttp.ClientSession() as session, asyncio.timeout(60):
-            while not process.server.started:
-                await asyncio.sleep(0.01)
-                assert not task.done(), task
-            yield Running(process, Caller(session, f"http://127.0.0.1:{process.server.port}"))
-    finally:
-        process.server.should_exit = True
-        assert await asyncio.wait_for(task, 10) == 0
+from tests.gate.live import NAMESPACE, Admin, Running, gate
+from tests.gate.support import ISSUER, SECRET
 
 
 @pytest.mark.rule(16, 17, 25)
@@ -164,7 +50,7 @@ async def test_from_the_start_to_a_suspension(admin: KubeClient, account: KubeCl
         await admin.delete(APICLIENTS, "team-a", "billing")
         await running.answers(token, 401)
         status, _, text = await running.call("GET", "/metrics")
-        assert "apiclient_gate_lost_events_total 0.0" in text.decode()
+        assert 'apiclient_gate_lost_events_total{kind="apiclients"} 0.0' in text.decode()
         assert SECRET not in text.decode()
 
 

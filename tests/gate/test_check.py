@@ -151,11 +151,6 @@ class TestPaths:
         status, _, body = await call("GET", path, headers={"Authorization": f"Bearer {world.token()}"})
         assert (status, orjson.loads(body)["error"]) == (404, "not_found")
 
-    @pytest.mark.parametrize("path", ["/authz", "/authz/", "/authz/team-b/orders"])
-    async def test_single_apis_are_refused(self, world: World, call: Caller, path: str) -> None:
-        assert (await call.check(world.token(), path))[0] == 403
-        assert (await call.check(None, path))[0] == 403
-
     @pytest.mark.parametrize(
         ("path", "allow"),
         [

@@ -54,8 +54,8 @@ class TestDocuments:
         text = body.decode()
         assert status == 200
         for line in (
-            'apiclient_gate_checks_total{reason="accepted",verdict="allow"} 1.0',
-            'apiclient_gate_checks_total{reason="no_credentials",verdict="deny"} 1.0',
+            'apiclient_gate_checks_total{endpoint="check",reason="accepted",verdict="allow"} 1.0',
+            'apiclient_gate_checks_total{endpoint="check",reason="no_credentials",verdict="deny"} 1.0',
             'apiclient_gate_tokens_total{outcome="issued",reason=""} 1.0',
             'apiclient_gate_tokens_total{outcome="refused",reason="wrong_secret"} 1.0',
             'apiclient_gate_introspections_total{outcome="active",reason=""} 1.0',

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from apiclients.gate.freshness import CLOCK_LIMIT, DENIED_SELECTOR, Bounds, Freshness, Proof, find_denied
-from apiclients.gate.main import APICLIENTS
+from apiclients.gate.kinds import APICLIENTS
 from apiclients.gate.picture import Finding
 from apiclients.gate.problems import Problem
 from apiclients.kube.client import KubeClient, Page
@@ -20,6 +20,20 @@ from apiclients.resources.apiclient import DesiredStatus
 from tests.gate.support import UID, World
 
 KEY = ("team-a", "billing")
+
+
+@dataclass
+class HoldLists:
+    """Stands for the Reflector of holds."""
+
+    last_list_started: float | None = 1000.0
+    relists: int = 0
+    error: Exception | None = None
+
+    async def relist(self) -> None:
+        self.relists += 1
+        if self.error:
+            raise self.error
 
 
 @dataclass
@@ -39,6 +53,7 @@ class Server:
     truth: dict[str, Any] | None = None
     trusted: bool = True
     limits: list[float] = field(default_factory=list)
+    holds: HoldLists = field(default_factory=HoldLists)
 
     async def find(self) -> Proof:
         self.asked.set()
@@ -75,6 +90,8 @@ def make(world: World, server: Server, bounds: Bounds | None = None) -> Freshnes
         server.find,
         world.picture,
         server,
+        server.holds,
+        [],
         server.clock_trusted,
         bounds or Bounds(),
         world.clock.monotonic,
@@ -83,7 +100,7 @@ def make(world: World, server: Server, bounds: Bounds | None = None) -> Freshnes
 
 
 def finding(version: int = 50, key: tuple[str, str] = KEY) -> Finding:
-    return Finding(key, UID, version)
+    return Finding(key, UID, version, generation=version)
 
 
 def desired(world: World) -> DesiredStatus:
@@ -176,12 +193,14 @@ class TestStaleness:
         freshness = make(world, server)
         for _ in range(20):
             world.clock.advance(9)
-            await freshness.prove()
+            assert await freshness.prove()
             assert freshness.problem() is None
         world.clock.advance(9)
         await freshness.prove()
         assert freshness.problem() == Problem.LISTS_STALE
         server.last_list_started = world.clock.monotonic()
+        assert freshness.problem() == Problem.LISTS_STALE  # of another kind
+        server.holds.last_list_started = world.clock.monotonic()
         assert freshness.problem() is None
 
 
@@ -281,7 +300,7 @@ class TestFindings:
         for n in range(30):
             world.put(name=f"c{n}", uid=f"{n:08d}-0000-4000-8000-000000000000")
         server.findings = tuple(
-            Finding(("team-a", f"c{n}"), f"{n:08d}-0000-4000-8000-000000000000", 500) for n in range(30)
+            Finding(("team-a", f"c{n}"), f"{n:08d}-0000-4000-8000-000000000000", 500, 500) for n in range(30)
         )
         await freshness.prove()
         await freshness.prove()
@@ -296,6 +315,23 @@ class TestFindings:
         assert server.relists == 1
         server.resource_version = 0  # the Reflector has started anew
         assert await freshness.prove()
+
+    @pytest.mark.parametrize("error", [UnreachableError("down"), TimeoutError()])
+    async def test_holds_are_listed_with_every_proof(self, world: World, server: Server, error: Exception) -> None:
+        freshness = make(world, server)
+        assert await freshness.prove()
+        server.holds.error, server.findings = error, (finding(),)
+        assert not await freshness.prove()
+        assert (freshness.proofs, freshness.failures, server.holds.relists) == (1, 1, 2)
+        assert desired(world) is DesiredStatus.SUSPENDED  # what was found counts, although it is no proof
+        server.holds.error = None
+        assert await freshness.prove()
+
+    async def test_every_kind_must_have_been_listed(self, world: World, server: Server) -> None:
+        freshness = make(world, server)
+        server.holds.last_list_started = None
+        assert await freshness.prove()
+        assert freshness.problem() is Problem.NOT_LISTED
 
     async def test_it_runs_by_itself(self, world: World, server: Server) -> None:
         freshness = make(world, server, Bounds(interval=0.001))
@@ -331,10 +367,11 @@ class Lists:
 @pytest.mark.rule(17)
 async def test_what_a_proof_asks() -> None:
     def item(name: str, version: int) -> dict[str, Any]:
-        return {"metadata": {"namespace": "n", "name": name, "uid": f"u-{name}", "resourceVersion": str(version)}}
+        metadata = {"namespace": "n", "name": name, "uid": f"u-{name}", "generation": 3}
+        return {"metadata": metadata | {"resourceVersion": str(version)}}
 
     client: Any = Lists(Page([item("a", 5)], "10"), Page([item("b", 7)], "10"))
     typed: KubeClient = client
     proof = await find_denied(typed, APICLIENTS)
     assert client.asked == {"field_selector": DENIED_SELECTOR, "metadata_only": True}
-    assert proof == Proof((Finding(("n", "a"), "u-a", 5), Finding(("n", "b"), "u-b", 7)), 10)
+    assert proof == Proof((Finding(("n", "a"), "u-a", 5, 3), Finding(("n", "b"), "u-b", 7, 3)), 10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from tests.gate.objects import CONTRACT, api_object, contract_object, hold_object
 from tests.gate.support import (
     CLIENT_ID,
     FORM,
@@ -40,15 +41,11 @@ class TestIntrospection:
         )
 
     @pytest.mark.rule(20)
-    async def test_only_of_the_callers_namespace(self, world: World, call: Caller) -> None:
+    async def test_not_of_neighbours(self, world: World, call: Caller) -> None:
         near = world.put(name="near", uid="11111111-0000-4000-8000-000000000001")
-        far = world.put(name="far", namespace="team-b", uid="22222222-0000-4000-8000-000000000001")
-        for view, active in ((near, True), (far, False)):
-            token = world.token(uid=view.uid, sub=view.client_id, client_id=view.client_id)
-            assert (await call.check(token))[0] == 200
-            _, body = await call.introspect(token)
-            assert body["active"] is active
-            assert active or body == {"active": False}
+        token = world.token(uid=near.uid, sub=near.client_id, client_id=near.client_id)
+        assert (await call.check(token))[0] == 200
+        assert await call.introspect(token) == (200, {"active": False})
 
     @pytest.mark.rule(20)
     async def test_a_refused_token_is_only_inactive(self, world: World, call: Caller) -> None:
@@ -89,3 +86,66 @@ class TestIntrospection:
             assert (status, orjson.loads(body)["error"]) == (500, "server_error")
         assert world.tally.crashes == 2
         assert SECRET not in caplog.text
+
+
+class TestOfApis:
+    """A client of team-b, where the Api is, asks about tokens of a client of team-a."""
+
+    AUDIENCES = (ISSUER, f"{ISSUER}/apis/team-c/other", f"{ISSUER}/apis/team-b/orders", f"{ISSUER}/apis/team-b/absent")
+
+    @pytest.fixture
+    def world(self) -> World:
+        found = World()
+        found.put(name="provider", namespace="team-b", uid="22222222-0000-4000-8000-000000000001")
+        found.tell("api", api_object())
+        found.tell("contract", contract_object())
+        found.tell("api", api_object(("team-c", "other")))
+        found.tell("contract", contract_object(("team-a", "other"), uid="other", api=("team-c", "other")))
+        return found
+
+    async def ask(self, world: World, call: Caller, scope: str = "orders.read else", **claims: object) -> object:
+        token = world.token(aud=list(self.AUDIENCES), scope=scope, **claims)
+        status, body = await call.introspect(token, client="team-b.provider.22222222")
+        assert status == 200
+        return body
+
+    @pytest.mark.rule(15, 20)
+    async def test_what_concerns_its_apis(self, world: World, call: Caller) -> None:
+        assert await self.ask(world, call) == {
+            "active": True,
+            "client_id": CLIENT_ID,
+            "sub": CLIENT_ID,
+            "aud": f"{ISSUER}/apis/team-b/orders",
+            "iss": ISSUER,
+            "iat": int(START),
+            "exp": int(START + hours(12)),
+            "jti": "jti-1",
+            "scope": "orders.read",
+            "token_type": "Bearer",
+        }
+
+    @pytest.mark.rule(20)
+    async def test_the_client_itself_sees_all(self, world: World, call: Caller) -> None:
+        _, body = await call.introspect(world.token(aud=list(self.AUDIENCES), scope="orders.read else"))
+        assert (body["aud"], body["scope"]) == (list(self.AUDIENCES), "orders.read else")
+
+    @pytest.mark.rule(13, 14, 20)
+    async def test_only_while_it_may_be_called(self, world: World, call: Caller) -> None:
+        inactive = {"active": False}
+        assert await self.ask(world, call, scope="else") == inactive
+        world.tell("api", api_object(desired="Retired", acknowledged=1))
+        assert await self.ask(world, call) == inactive
+        world.tell("api", api_object())
+        world.gone("contract", *CONTRACT)
+        assert await self.ask(world, call) == inactive
+        world.tell("contract", contract_object())
+        world.tell("hold", hold_object())
+        assert await self.ask(world, call) == inactive
+        world.gone("hold", "team-a", "stop")
+        assert await self.ask(world, call) != inactive
+
+    @pytest.mark.rule(20)
+    async def test_a_caller_that_is_held_learns_nothing(self, world: World, call: Caller) -> None:
+        world.tell("hold", hold_object(namespace="team-b", client="provider"))
+        status, body = await call.introspect(world.token(), client="team-b.provider.22222222")
+        assert (status, body["error_description"]) == (401, "The client is stopped by a hold.")

@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apiclients.gate.picture import Entry, Finding, Picture, Unreadable
+from apiclients.gate.entries import Unreadable
+from apiclients.gate.holds import Holds
+from apiclients.gate.picture import Entry, Finding, Picture
+from apiclients.gate.routes import Routes
 from apiclients.kube.objects import WatchEvent
 from apiclients.kube.picture import Picture as Store
 from apiclients.lifecycle.access import ClientView, TokenClaims, token_denial
 from apiclients.resources.apiclient import DesiredStatus
-from tests.gate.support import CLIENT_ID, START, UID, Clock, client_object, view_of
+from tests.gate.support import CLIENT_ID, ISSUER, START, UID, Clock, client_object, view_of
 
 KEY = ("team-a", "billing")
 OTHER_UID = "ffffffff-0000-4000-8000-000000000002"
@@ -28,7 +31,9 @@ class Fed:
         self.clock = Clock()
         self.effects: list[float] = []
         self.gone: list[str] = []
-        self.picture = Picture(self.clock.monotonic, self.effects.append, lambda view: self.gone.append(view.uid))
+        self.picture = Picture(
+            Holds(), Routes(ISSUER), self.clock.monotonic, self.effects.append, lambda view: self.gone.append(view.uid)
+        )
         self.store: Store[Entry] = Store(self.picture.read, self.picture.apply, self.picture.read_bad)
 
     def event(self, type_: str = "MODIFIED", **fields: Any) -> None:
@@ -38,7 +43,7 @@ class Fed:
         return self.picture.by_uid.get(UID)
 
     def find(self, version: int, uid: str = UID) -> Finding:
-        finding = Finding(KEY, uid, version)
+        finding = Finding(KEY, uid, version, generation=version)
         self.picture.deny(finding)
         return finding
 
@@ -86,11 +91,11 @@ class TestUnreadable:
         for version in (101, 102):
             fed.store.take_event(WatchEvent("MODIFIED", client_object(version=version) | broken))
         assert fed.view() is None
-        assert fed.picture.unreadable == 1
-        assert caplog.text.count("cannot be read and is denied") == 1
+        assert len(fed.picture.unreadable) == 1
+        assert caplog.text.count("cannot be read and denies") == 1
         fed.event(version=103)
         assert fed.view() == view_of()
-        assert fed.picture.unreadable == 0
+        assert len(fed.picture.unreadable) == 0
 
     def test_a_deleted_one_is_no_longer_counted(self, fed: Fed) -> None:
         body = client_object(version=101) | {"spec": {}}
@@ -98,7 +103,7 @@ class TestUnreadable:
         fed.store.take_event(
             WatchEvent("DELETED", {**body, "metadata": {**body["metadata"], "resourceVersion": "9999"}})
         )
-        assert fed.picture.unreadable == 0
+        assert len(fed.picture.unreadable) == 0
 
     def test_anything_else_that_reading_raises(self, fed: Fed) -> None:
         entry = fed.picture.read_bad({}, KeyError("uid"))
@@ -115,7 +120,7 @@ class TestFindings:
     @pytest.mark.parametrize("version", [99, 100])
     def test_the_picture_knows_better(self, fed: Fed, version: int) -> None:
         """It was resumed after the list."""
-        assert fed.picture.deny(Finding(KEY, UID, version)) is False
+        assert fed.picture.deny(Finding(KEY, UID, version, 1)) is False
         assert fed.view() == view_of()
 
     def test_older_events_do_not_lift_it(self, fed: Fed) -> None:

@@ -81,6 +81,8 @@ class Session:
     ) -> JsonObject:
         """Delete exactly this object. Raises KubeError."""
         body: JsonObject = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
+        if dry_run:
+            body["dryRun"] = ["All"]  # beside a body, the API server does not look at the query
         return await self._write("delete", "DELETE", resource, namespace, name, name, body, dry_run)
 
     async def _write(

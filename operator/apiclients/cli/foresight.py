@@ -122,6 +122,8 @@ def _changes(before: Decision, after: Decision) -> list[str]:
         told.append(f"The client turns {active.reason}")
     if _turned_true(old, new, ConditionType.EXPIRING_SOON):
         told.append("The secret counts as expiring soon")
+    if _expired(new) and not _expired(old):
+        told.append("The secret expires")
     sentence = _step_sentence(after.step)
     return [*told, sentence] if sentence else told
 
@@ -133,6 +135,11 @@ def _gone(old: ApiClientStatus, new: ApiClientStatus) -> list[str]:
 def _turned_true(old: ApiClientStatus, new: ApiClientStatus, kind: ConditionType) -> bool:
     before, after = _condition(old, kind), _condition(new, kind)
     return before is not None and after is not None and before.status == "False" and after.status == "True"
+
+
+def _expired(status: ApiClientStatus) -> bool:
+    soon = _condition(status, ConditionType.EXPIRING_SOON)
+    return soon is not None and soon.reason == Reason.EXPIRED
 
 
 def _step_sentence(step: Step | None) -> str | None:

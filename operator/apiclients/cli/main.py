@@ -81,6 +81,11 @@ def command_first(argv: list[str]) -> list[str]:
     return [*argv[position : position + 1], *argv[:position], *argv[position + 1 :]]
 
 
+def option_takes_value(word: str) -> bool:
+    """Whether a word before the command is an option whose value comes next."""
+    return _LEADING.get(word, False)
+
+
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """The parser with the options of one command; the others are only named. None or an unknown command: none."""
     from apiclients import __version__

@@ -38,6 +38,7 @@ GATE_ACCOUNT = "apiclient-gate"
 GATE_LEASE_LABEL = "app.kubernetes.io/component"
 GATE_LEASE_SELECTOR = f"{GATE_LEASE_LABEL}=gate"
 VERSION_ANNOTATION = f"{GROUP}/version"
-APPLIED_ANNOTATION = f"{GROUP}/applied-resource-version"
+#: How far each kind is applied; of all kinds together it lags up to a minute, for quiet kinds move by bookmarks.
+APPLIED_HOLDS_ANNOTATION = f"{GROUP}/applied-{API_CLIENT_HOLDS.plural}"
 PROOF_ANNOTATION = f"{GROUP}/last-proof-time"
 READY_ANNOTATION = f"{GROUP}/ready"

@@ -3,6 +3,7 @@
 from apiclients.kube.errors import (
     ApiError,
     ConfigurationError,
+    ConflictError,
     ForbiddenError,
     KubeError,
     NotFoundError,
@@ -23,6 +24,8 @@ def sentence(error: Exception) -> str | None:
         return _forbidden(error)
     if isinstance(error, NotFoundError):
         return f"{_what(error)} is not there. Check the name and the namespace (-n)"
+    if isinstance(error, ConflictError):
+        return f"{error.request or 'the object'} was changed by somebody else meanwhile. Look at it and try again"
     if isinstance(error, TooManyRequestsError):
         return "the API server has too much to do. Try again in a while"
     if isinstance(error, ApiError):

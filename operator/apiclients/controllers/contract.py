@@ -10,18 +10,18 @@ from apiclients.controllers.status import StatusWriter
 from apiclients.controllers.store import Key
 from apiclients.controllers.world import World, readable
 from apiclients.kube.client import KubeClient
-from apiclients.lifecycle.apis import ApiContracts, decide_api
+from apiclients.lifecycle.apis import ApiContracts, api_announcements, decide_api
 from apiclients.lifecycle.approvals import decide_approval
 from apiclients.lifecycle.contracts import (
+    ContractSummary,
     ObservedContract,
-    contracts_of_client,
+    contracts_of_api,
     decide_contract,
     may_contract,
     summarize,
 )
 from apiclients.lifecycle.history import condition_announcements
 from apiclients.lifecycle.holds import decide_hold, hold_view, matches
-from apiclients.resources.api import ContractCounts
 from apiclients.resources.objects import Api, Contract
 
 
@@ -88,19 +88,16 @@ class ContractControllers:
         if decision.needs_proof:
             contracts = await self._listed_contracts(api, contracts)
             decision = decide_api(api, contracts, self.issuer_url, self.clock(), clock_trusted=trusted, proved=True)
-        told = condition_announcements(api.status.conditions, decision.status.conditions)
+        told = api_announcements(api.status, decision.status)
         written = await self.statuses.write(self.world.apis, api.metadata, api.status, decision.status, told)
         return Outcome(written, decision.due)
 
     async def _listed_contracts(self, api: Api, known: ApiContracts) -> ApiContracts:
         selector = f"spec.api.namespace={api.metadata.namespace},spec.api.name={api.metadata.name}"
-        found = {}
+        found: list[ContractSummary] = []
         async for page in self.kube.pages(CONTRACTS, field_selector=selector):
-            for item in page.items:
-                found[f"{item['metadata']['namespace']}/{item['metadata']['name']}"] = summarize(item)
-        counted = contracts_of_client(found)
-        counts = ContractCounts(active=counted.active, pending=counted.pending, rejected=counted.rejected)
-        return replace(known, counts=counts)
+            found += map(summarize, page.items)
+        return replace(known, counts=contracts_of_api(found))
 
     async def hold(self, key: Key) -> Outcome:
         """Raises KubeError."""

@@ -19,7 +19,7 @@ from apiclients.controllers.queue import WorkQueue
 from apiclients.controllers.secrets import SecretStore
 from apiclients.controllers.settings import OperatorSettings
 from apiclients.controllers.status import StatusWriter
-from apiclients.controllers.store import Key
+from apiclients.controllers.store import Key, ObjectStore
 from apiclients.controllers.tasks import Tasks, background, foreground
 from apiclients.controllers.world import World
 from apiclients.kube.client import KubeClient, ResourceType
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = "apiclient-operator"
 _RESYNC_SECONDS = 300.0
+_FIRST_RESYNC_SECONDS = 15.0
 _RETRY_SECONDS = 2.0
 _DRAIN_SECONDS = 3.0
 _FOR_KEYS = "waiting for the keys"
@@ -101,6 +102,7 @@ class Manager:
                 await self._wait(_FOR_KEYS, self._keys.available(), beside)
                 await self._wait("waiting for the list of Secrets", self._secrets.synced(), beside)
                 await self._wait("waiting for the list of namespaces", self._namespaces.reflector.synced.wait(), beside)
+                await self._wait("waiting for the first lists", self._first_lists(), beside)
                 self._recorder.start()
                 await self._work(watch, beside)
         finally:
@@ -177,10 +179,30 @@ class Manager:
             return f"cannot list {resource.plural}: {error}"
         return None
 
+    async def _first_lists(self) -> None:
+        """Know everything before deciding anything: no contract may end because its Api was listed after it."""
+        for store in self.world.stores:
+            while (problem := await self._unloadable(store)) is not None:
+                self._waiting_for = problem
+                logger.warning(problem)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _unloadable(self, store: ObjectStore[Any]) -> str | None:
+        try:
+            await store.load(self.kube)
+        except KubeError as error:
+            return f"cannot list {store.resource.plural}: {error}"
+        return None
+
     async def _resync(self) -> None:
-        """Find what the watch missed: kopf never notices a deletion that it did not see."""
+        """Find what the watch missed: kopf never notices a deletion that it did not see.
+
+        The first time is soon, for what went between the first lists and kopf's own.
+        """
+        seconds = _FIRST_RESYNC_SECONDS
         while True:
-            await asyncio.sleep(_RESYNC_SECONDS)
+            await asyncio.sleep(seconds)
+            seconds = _RESYNC_SECONDS
             for store in self.world.stores:
                 try:
                     self._metrics.missed.inc(await store.resync(self.kube))

@@ -76,9 +76,14 @@ class ObjectStore(Generic[T]):
         return [(namespace, name) for name in self._by_namespace.get(namespace, ())]
 
     def put(self, obj: Mapping[str, Any], *, own: bool = False) -> None:
-        """Take in an object as it now is; nothing happens when that version is known already."""
+        """Take in an object as it now is; nothing happens when that version is known already.
+
+        The answer to an own write says nothing of an object that has gone, or was made again, meanwhile.
+        """
         key, entry = _entry(obj)
         known = self._entries.get(key)
+        if own and (known is None or known.uid != entry.uid):
+            return
         if known is not None and known.uid == entry.uid and known.resource_version >= entry.resource_version:
             return
         self._entries[key] = entry
@@ -98,11 +103,22 @@ class ObjectStore(Generic[T]):
         self._on_change(Change(key, _decoded(known), None))
 
     async def refresh(self, client: KubeClient, key: Key) -> None:
-        """Read one object anew. Raises KubeError."""
+        """Read one object anew; what the watch brings meanwhile counts more. Raises KubeError."""
+        before = self._uid(key)
         try:
-            self.put(await client.get(self.resource, *key))
+            found = await client.get(self.resource, *key)
         except NotFoundError:
-            self.remove(key)
+            if before is not None:
+                self.remove(key, before)
+            return
+        if before is None or key in self._entries:
+            self.put(found)
+
+    async def load(self, client: KubeClient) -> None:
+        """Take in all objects there are. Raises KubeError."""
+        async for page in client.pages(self.resource):
+            for obj in page.items:
+                self.put(obj)
 
     async def resync(self, client: KubeClient) -> int:
         """Compare with a consistent list of metadata and mend what the watch missed; returns how much that was.

@@ -22,7 +22,7 @@ from apiclients.kube.client import ResourceType
 from apiclients.lifecycle.apis import ApiContracts
 from apiclients.lifecycle.contracts import PENDING, ContractSummary, contracts_of_client, summarize
 from apiclients.resources.api import MAX_PENDING, ContractCounts, PendingContract
-from apiclients.resources.apiclient import ClientContracts
+from apiclients.resources.apiclient import MAX_CONTRACTS, ClientContracts
 from apiclients.resources.contract import ContractStatusName
 from apiclients.resources.objects import (
     Api,
@@ -179,6 +179,8 @@ class World:
         for raw in (change.old, change.new):
             if raw is not None:
                 self._concern(raw, change.key)
+        client = _raw_parties(change.old).client if change.old is not None else None
+        full = client if client is not None and self._is_full(client) else None
         if change.old is not None:
             parties = _raw_parties(change.old)
             _leave(self._of_client, parties.client, change.key)
@@ -187,6 +189,19 @@ class World:
             parties, summary = _raw_parties(change.new), summarize(change.new)
             self._of_client[parties.client].put(change.key, summary)
             self._of_api[parties.api].put(change.key, summary)
+        if full is not None and not self._is_full(full):
+            self._room_again(full)
+
+    def _is_full(self, client: Key) -> bool:
+        """Whether a client has as many active contracts as there can be."""
+        group = self._of_client.get(client)
+        return group is not None and group.counts[ContractStatusName.ACTIVE] >= MAX_CONTRACTS
+
+    def _room_again(self, client: Key) -> None:
+        """Contracts that were one too many are looked at again."""
+        for key, seen in (self._of_client.get(client) or _Group()).contracts.items():
+            if seen.status is ContractStatusName.INACTIVE:
+                self._again(Item(CONTRACTS.kind, *key))
 
     def _concern(self, raw: Mapping[str, Any], key: Key) -> None:
         """A contract concerns its client, its Api, its rivals, and the approvals that name it."""

@@ -1,4 +1,4 @@
-"""The ASGI application: which path is whose, and the two hot paths.
+"""The ASGI application: which path is whose, and the hot paths.
 
 Paths are matched as they came over the wire; nothing is decoded or normalised, so that gate and gateway can never
 disagree about what a path is. What is not listed here does not exist.
@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from apiclients.gate.calls import Calls, bearer_token
 from apiclients.gate.forms import invalid_client, invalid_request, presented_credentials, read_form
 from apiclients.gate.logs import where
 from apiclients.gate.replies import (
@@ -28,6 +29,7 @@ from apiclients.gate.replies import (
     not_allowed,
     send_reply,
 )
+from apiclients.gate.resources import ProtectedResources
 from apiclients.gate.service import Accepted, Gate, NotReadyError, RefusedError
 from apiclients.gate.tally import Tally
 
@@ -40,7 +42,6 @@ BODY_SECONDS = 10.0
 
 _NO_CREDENTIALS = Reply(401, [challenge(b"Bearer"), NO_STORE, EMPTY])
 _INVALID_TOKEN = Reply(401, [challenge(b"Bearer", "invalid_token", "The access token is not valid."), NO_STORE, EMPTY])
-_NO_API = Reply(403, [NO_STORE, EMPTY])
 
 
 class GateApp:
@@ -51,31 +52,36 @@ class GateApp:
         self._others = others
         self._body_seconds = body_seconds
         self._checks = gate.tally.checks
+        self._calls = Calls(gate)
+        self._resources = ProtectedResources(gate.issuer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         path: bytes = scope["raw_path"]
-        if path == b"/check" or path.startswith(b"/check/"):
-            await send_reply(send, self._check(scope["headers"]))
+        if path.startswith(b"/authz/") or path == b"/authz":
+            await send_reply(send, self._answer(self._calls.judge, path, scope["headers"]))
+        elif path == b"/check" or path.startswith(b"/check/"):
+            await send_reply(send, self._answer(self._judge, path, scope["headers"]))
         elif path == b"/introspect":
             await self._guarded(scope, receive, send)
         elif path in self._others:
             with suppress(Exception):  # it has answered and logged by then, and raises for the server's sake
                 await self._others[path](scope, receive, send)
-        elif path == b"/authz" or path.startswith(b"/authz/"):
-            await send_reply(send, _NO_API)  # kept for calls to single APIs, which nothing may make yet
+        elif path.startswith(self._resources.prefixes):
+            await send_reply(send, self._resources.answer(scope["method"], path))
         else:
             await send_reply(send, NOT_FOUND)
 
-    def _check(self, headers: Headers) -> Reply:
-        """Is this client's token good? 200, 401 or 503, by the Authorization header alone (RFC 6750 section 2.1)."""
+    def _answer(self, judge: Callable[[bytes, Headers], Reply], path: bytes, headers: Headers) -> Reply:
+        """The answer of a hot path, whatever happens."""
         try:
-            return self._judge(headers)
+            return judge(path, headers)
         except Exception as error:
             log_crash(self._gate.tally, error)
             return FAILED
 
-    def _judge(self, headers: Headers) -> Reply:
+    def _judge(self, path: bytes, headers: Headers) -> Reply:  # noqa: ARG002 - any path below /check is the same
+        """Is this client's token good? 200, 401 or 503, by the Authorization header alone (RFC 6750 section 2.1)."""
         problem = self._gate.problem()
         if problem is not None:
             self._checks["unavailable", problem] += 1
@@ -139,15 +145,3 @@ def log_crash(tally: Tally, error: Exception) -> None:
     """Count and log a bug."""
     tally.crashes += 1
     logger.error("a request failed: %s", where(error))
-
-
-def bearer_token(headers: Headers) -> bytes | None:
-    """The token of the one Authorization header; None without Bearer credentials (RFC 6750 section 3).
-
-    Anything else that is wrong yields what no token is, and is refused as such.
-    """
-    values = [value for name, value in headers if name == b"authorization"]
-    if len(values) != 1:
-        return b"" if values else None
-    scheme, _, token = values[0].partition(b" ")
-    return token.lstrip(b" ") if scheme.lower() == b"bearer" else None

@@ -25,7 +25,7 @@ from apiclients.gate.replies import (
     json_reply,
     not_allowed,
 )
-from apiclients.gate.service import Gate, NotReadyError, RefusedError
+from apiclients.gate.service import Gate, GrantError, NotReadyError, RefusedError
 from apiclients.gate.signing import JWKS_MAX_AGE
 from apiclients.resources.keys import Algorithm
 
@@ -71,7 +71,7 @@ class Endpoints:
         return {route.path.encode(): app for route in routes}
 
     async def token(self, request: Request) -> Response:
-        """Issue an access token for client credentials (RFC 6749 section 4.4)."""
+        """Issue an access token for client credentials (RFC 6749 section 4.4; ``resource`` is that of RFC 8707)."""
         counts = self._gate.tally.tokens
         self._gate.require_ready()
         form = await read_form(request.scope, request.receive, self._body_seconds)
@@ -87,12 +87,16 @@ class Endpoints:
             raise HttpError(
                 error_reply(400, "unsupported_grant_type", "The only grant_type here is client_credentials.")
             )
-        if form.get("scope", "").strip(" "):
-            counts["refused", "invalid_scope"] += 1
-            raise HttpError(error_reply(400, "invalid_scope", "There are no scopes to ask for."))
-        issued = self._gate.issue(client)
+        wanted = tuple(filter(None, (form.get("scope") or "").split(" "))) or None
+        try:
+            issued = self._gate.issue(client, form.resources, wanted)
+        except GrantError as error:
+            counts["refused", error.error] += 1
+            raise HttpError(error_reply(400, error.error, error.description)) from None
         counts["issued", ""] += 1
         content = {"access_token": issued.token, "token_type": "Bearer", "expires_in": issued.expires_in}
+        if issued.scope:
+            content["scope"] = issued.scope
         return _response(json_reply(200, content, (b"pragma", b"no-cache")))
 
     async def metadata(self, request: Request) -> Response:  # noqa: ARG002

@@ -24,7 +24,9 @@ from apiclients.gate.replies import (
 MAX_BODY_BYTES = 16 * 1024
 #: Ours have 43 characters. A longer one is wrong, and is not digested.
 MAX_SECRET_BYTES = 512
-_MAX_FIELDS = 32
+_MAX_FIELDS = 64
+#: The one parameter that may be repeated (RFC 8707 section 2).
+_RESOURCE = "resource"
 _FORM = b"application/x-www-form-urlencoded"
 
 
@@ -39,6 +41,24 @@ class ClientCredentials:
         return f"ClientCredentials({self.client_id!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The parameters of a request; ``resources`` are the values of the one that may be repeated."""
+
+    values: dict[str, str]
+    resources: tuple[str, ...] = ()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+    def get(self, name: str) -> str | None:
+        """The value of a parameter, if it is there."""
+        return self.values.get(name)
+
+
 def invalid_request(description: str) -> HttpError:
     """The request is not one (RFC 6749 section 5.2)."""
     return HttpError(error_reply(400, "invalid_request", description))
@@ -50,7 +70,7 @@ def invalid_client(description: str = "") -> HttpError:
     return HttpError(error_reply(401, "invalid_client", text, challenge(b"Basic")))
 
 
-async def read_form(scope: Scope, receive: Receive, seconds: float) -> dict[str, str]:
+async def read_form(scope: Scope, receive: Receive, seconds: float) -> Form:
     """The form in the body, within ``seconds``. Raises HttpError, DisconnectedError."""
     if scope.get("query_string"):
         raise invalid_request("Parameters belong into the body, not into the URL.")
@@ -63,8 +83,8 @@ async def read_form(scope: Scope, receive: Receive, seconds: float) -> dict[str,
     return parse_form(body)
 
 
-def parse_form(body: bytes) -> dict[str, str]:
-    """The parameters of a form. One without a value counts as absent, none may be repeated (RFC 6749 section 3.2)."""
+def parse_form(body: bytes) -> Form:
+    """The parameters of a form. One without a value counts as absent (RFC 6749 section 3.2)."""
     try:
         pairs = parse_qsl(
             body.decode("ascii"),
@@ -75,13 +95,15 @@ def parse_form(body: bytes) -> dict[str, str]:
         )
     except ValueError:
         raise invalid_request("The body is not a form, or has too many parameters.") from None
-    form = dict(pairs)
-    if len(form) != len(pairs):
+    resources = tuple(value for name, value in pairs if name == _RESOURCE and value)
+    others = [pair for pair in pairs if pair[0] != _RESOURCE]
+    form = dict(others)
+    if len(form) != len(others):
         raise invalid_request("A parameter is repeated.")
-    return {name: value for name, value in form.items() if value}
+    return Form({name: value for name, value in form.items() if value}, resources)
 
 
-def presented_credentials(scope: Scope, form: dict[str, str]) -> ClientCredentials:
+def presented_credentials(scope: Scope, form: Form) -> ClientCredentials:
     """Client id and secret, by HTTP Basic or in the form, not both (RFC 6749 section 2.3). Raises HttpError."""
     headers = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(headers) > 1:
@@ -93,7 +115,7 @@ def presented_credentials(scope: Scope, form: dict[str, str]) -> ClientCredentia
     credentials = _basic(headers[0])
     if "client_secret" in form:
         raise invalid_request("Authenticate by HTTP Basic or in the form, not both.")
-    if form.get("client_id", credentials.client_id) != credentials.client_id:
+    if form.get("client_id") not in (None, credentials.client_id):
         raise invalid_request("Two client ids are given.")
     return credentials
 

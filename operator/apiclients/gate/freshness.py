@@ -1,14 +1,18 @@
 """Watch for speed, list for proof (rule 17): how the gate knows that it has missed no suspension.
 
-A watch can lose an event or fall silent without a sign. So every ``interval`` seconds a consistent list asks for what
-must be denied, and only the time since the start of the last such request that succeeded counts as knowledge. Past
-``max_staleness`` nothing is decided any more.
+A watch can lose an event or fall silent without a sign. So every ``interval`` seconds consistent lists ask for what
+must be denied, clients and holds, and only the time since the start of the last such requests that all succeeded counts
+as knowledge. Past ``max_staleness`` nothing is decided any more.
+
+Holds are few and small: their Reflector lists them whole, which applies what it finds and tells what was lost. Clients
+are many, so only the keys of those to be denied are listed; what does not fit the picture is denied at once, and read
+again when the watch does not deliver it.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -44,12 +48,19 @@ class StaleProofError(KubeError):
     """A consistent list was older than what the watch had delivered: the API server's history was replaced."""
 
 
-class Source(Protocol):
-    """What the freshness needs of the clients' Reflector."""
+class Listed(Protocol):
+    """What the freshness needs of every Reflector."""
 
     @property
     def last_list_started(self) -> float | None:
         """Monotonic time at which the last successful list was requested."""
+
+    async def relist(self) -> None:
+        """List everything and apply the difference."""
+
+
+class Source(Listed, Protocol):
+    """What it needs of the clients' Reflector besides."""
 
     @property
     def resource_version(self) -> int:
@@ -57,9 +68,6 @@ class Source(Protocol):
 
     async def refresh(self, namespace: str, name: str) -> object:
         """Read one object and apply what was found."""
-
-    async def relist(self) -> None:
-        """List everything and apply the difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +94,22 @@ class Freshness:
         find: Callable[[], Awaitable[Proof]],
         picture: Picture,
         source: Source,
+        holds: Listed,
+        others: Sequence[Listed],
         clock_trusted: Callable[[float], bool],
         bounds: Bounds,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """``find`` makes one consistent list, see :func:`find_denied`; ``clock_trusted`` is ``ClockWatch.trusted``."""
+        """``find`` makes one consistent list, see :func:`find_denied`; ``clock_trusted`` is ``ClockWatch.trusted``.
+
+        ``source`` lists clients, ``holds`` holds, and ``others`` what is proved by nothing but its own lists.
+        """
         self._find = find
         self._picture = picture
         self._source = source
+        self._holds = holds
+        self._sources: tuple[Listed, ...] = (source, holds, *others)
         self._clock_trusted = clock_trusted
         self._bounds = bounds
         self._monotonic = monotonic
@@ -122,15 +137,18 @@ class Freshness:
             return Problem.NOT_PROVED
         if not self._clock_trusted(CLOCK_LIMIT):
             return Problem.CLOCK
-        listed = self._source.last_list_started
-        if listed is None:
-            return Problem.NOT_LISTED
-        if self._bounds.fail_static:
+        now, bounds = self._monotonic(), self._bounds
+        oldest = now
+        for source in self._sources:
+            listed = source.last_list_started
+            if listed is None:
+                return Problem.NOT_LISTED
+            oldest = min(oldest, listed)
+        if bounds.fail_static:
             return None
-        now = self._monotonic()
-        if now - self._proved > self._bounds.max_staleness:
+        if now - self._proved > bounds.max_staleness:
             return Problem.STALE
-        return Problem.LISTS_STALE if now - listed > _RELISTS_MISSED * self._bounds.relist_interval else None
+        return Problem.LISTS_STALE if now - oldest > _RELISTS_MISSED * bounds.relist_interval else None
 
     async def run(self) -> None:
         """Prove and heal until cancelled. Failures of the API server are counted, never raised."""
@@ -143,18 +161,30 @@ class Freshness:
         started, started_time = self._monotonic(), self._wall()
         try:
             async with asyncio.timeout(self._bounds.timeout):
-                proof = await self._find_current()
-        except (KubeError, TimeoutError) as error:
+                clients, holds = await asyncio.gather(
+                    self._prove_clients(), self._holds.relist(), return_exceptions=True
+                )
+        except TimeoutError as error:
             self._note_failure(error)
             return False
+        for outcome in (clients, holds):
+            if isinstance(outcome, KubeError | TimeoutError):
+                self._note_failure(outcome)
+                return False
+            if isinstance(outcome, BaseException):
+                raise outcome
+        self._proved, self.last_proof_time = started, started_time
+        self.proofs += 1
+        self._note_success()
+        return True
+
+    async def _prove_clients(self) -> None:
+        proof = await self._find_current()
         before = self._picture.open_findings()
         for finding in proof.findings:
             self._picture.deny(finding)
-        self._proved, self.last_proof, self.last_proof_time = started, proof, started_time
-        self.proofs += 1
-        self._note_success()
+        self.last_proof = proof
         self._order_healing(before)
-        return True
 
     async def _find_current(self) -> Proof:
         reached = self._source.resource_version
@@ -235,7 +265,8 @@ async def find_denied(client: KubeClient, resource: ResourceType) -> Proof:
             version = int(page.resource_version)
             for body in page.items:
                 key, found_at = identify(body)
-                findings.append(Finding(key, body["metadata"].get("uid", ""), found_at))
+                meta = body["metadata"]
+                findings.append(Finding(key, meta.get("uid", ""), found_at, meta.get("generation", 0)))
     return Proof(tuple(findings), version)
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import ssl
 import sys
+from collections import Counter
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,29 +18,32 @@ import uvloop
 from apiclients.gate.app import GateApp
 from apiclients.gate.endpoints import Endpoints
 from apiclients.gate.freshness import Freshness, Proof, find_denied
+from apiclients.gate.heartbeat import PromptLease
+from apiclients.gate.holds import Holds
 from apiclients.gate.keystore import KeyStore
+from apiclients.gate.kinds import ALL_KINDS, APICLIENTS
 from apiclients.gate.logs import configure_logs, where
 from apiclients.gate.metrics import Metrics, Reading
-from apiclients.gate.picture import Entry, Picture
+from apiclients.gate.picture import Picture
+from apiclients.gate.routes import Routes
 from apiclients.gate.server import Certificate, GateServer, make_server
 from apiclients.gate.service import Gate
 from apiclients.gate.settings import Settings, parse_settings
-from apiclients.gate.signing import LoadedRing
 from apiclients.gate.tally import Tally
-from apiclients.kube.cache import Reflector
-from apiclients.kube.client import SECRETS, KubeClient, custom_resource
+from apiclients.gate.watching import Watches
+from apiclients.kube.client import KubeClient
 from apiclients.kube.errors import KubeError
-from apiclients.kube.leases import HeartbeatLease
 from apiclients.resources.fields import format_time
-from apiclients.resources.names import GROUP, VERSION
+from apiclients.resources.names import GROUP
 
 logger = logging.getLogger(__name__)
 
-APICLIENTS = custom_resource(GROUP, VERSION, "apiclients", "ApiClient")
-
 LEASE_LABELS = {"app.kubernetes.io/name": "apiclient-gate", "app.kubernetes.io/component": "gate"}
 VERSION_ANNOTATION = f"{GROUP}/version"
+#: Everything of every kind up to this version is applied. Quiet kinds follow within a minute.
 APPLIED_ANNOTATION = f"{GROUP}/applied-resource-version"
+#: The same for each kind, by its plural.
+APPLIED_ANNOTATIONS = {resource.plural: f"{GROUP}/applied-{resource.plural}" for resource in ALL_KINDS}
 PROOF_ANNOTATION = f"{GROUP}/last-proof-time"
 READY_ANNOTATION = f"{GROUP}/ready"
 
@@ -89,29 +93,35 @@ class Process:
         self._certificate = certificate
         self._tally = Tally()
         self._keys = KeyStore(settings.issuer)
-        self._picture = Picture(on_effect=self._took_effect, on_gone=lambda view: self._tally.forget(view.uid))
-        self._metrics = Metrics(self._tally, self._picture.by_uid, self._read)
-        relist = settings.bounds.relist_interval
-        self._clients: Reflector[Entry] = Reflector(
-            client,
-            APICLIENTS,
-            self._picture.read,
-            on_change=self._picture.apply,
-            on_bad=self._picture.read_bad,
-            relist_interval=relist,
+        self._holds = Holds()
+        self._routes = Routes(settings.issuer)
+        self._picture = Picture(
+            self._holds,
+            self._routes,
+            on_effect=self._took_effect,
+            on_gone=lambda view: self._tally.forget(view.uid),
         )
-        self._ring: Reflector[LoadedRing] = Reflector(
-            client,
-            SECRETS,
-            self._keys.read,
-            namespace=settings.keys_namespace,
-            field_selector=f"metadata.name={settings.keys_secret}",
-            on_change=self._keys.apply,
-            on_bad=self._keys.note_damage,
-            relist_interval=relist,
+        self._metrics = Metrics(self._tally, self._picture.by_uid, self._routes, self._read)
+        self._watches = Watches(client, settings, self._picture, self._holds, self._routes, self._keys)
+        self._freshness = Freshness(
+            self._find,
+            self._picture,
+            self._watches.clients,
+            self._watches.holds,
+            self._watches.unproved,
+            client.clock.trusted,
+            settings.bounds,
         )
-        self._freshness = Freshness(self._find, self._picture, self._clients, client.clock.trusted, settings.bounds)
-        self._gate = Gate(settings.issuer, self._picture, self._keys, self._freshness, self._tally)
+        self._gate = Gate(settings.issuer, self._picture, self._routes, self._keys, self._freshness, self._tally)
+        self._lease = PromptLease(
+            client,
+            settings.lease_namespace,
+            lease_name(settings.replica_name),
+            LEASE_LABELS,
+            self._annotations,
+            settings.lease_interval,
+        )
+        self._holds.listen(lambda _: self._lease.renew_soon())  # somebody waits for a hold to be in force
         apps = Endpoints(self._gate, self._metrics.render).apps()
         context = certificate.context if certificate else None
         self.server = make_server(GateApp(self._gate, apps), settings.host, settings.port, context)
@@ -120,17 +130,16 @@ class Process:
         """Run all parts until a signal; 1 if one of them ended by itself."""
         _on_signals(self.server)
         parts = {
-            self._clients.run(): "the watch of ApiClients",
-            self._ring.run(): "the watch of the keys Secret",
+            **self._watches.runs(),
             self._prove(): "the freshness proof",
-            self._lease().run(): "the Lease",
+            self._lease.run(): "the Lease",
         }
         if self._certificate:
             parts[self._certificate.keep_reloading()] = "the certificate"
         return await serve_with(self.server, parts)
 
     async def _prove(self) -> None:
-        await self._clients.synced.wait()  # what a proof finds has to meet a picture
+        await self._watches.all_synced()  # what a proof finds has to meet a picture
         await self._freshness.run()
 
     async def _find(self) -> Proof:
@@ -139,30 +148,22 @@ class Process:
     def _took_effect(self, seconds: float) -> None:
         self._metrics.took_effect(seconds)
 
-    def _lease(self) -> HeartbeatLease:
-        settings = self._settings
-        return HeartbeatLease(
-            self._client,
-            settings.lease_namespace,
-            lease_name(settings.replica_name),
-            LEASE_LABELS,
-            self._annotations,
-            settings.lease_interval,
-        )
-
     def _annotations(self) -> Mapping[str, str]:
         """How far this replica's picture is, for whoever reads its Lease."""
-        proved = self._freshness.last_proof_time
+        proved, applied = self._freshness.last_proof_time, self._watches.applied()
         return {
+            **{APPLIED_ANNOTATIONS[plural]: str(version) for plural, version in applied.items()},
             VERSION_ANNOTATION: program_version(),
-            APPLIED_ANNOTATION: str(self._clients.resource_version),
+            APPLIED_ANNOTATION: str(min(applied.values())),
             PROOF_ANNOTATION: format_time(datetime.fromtimestamp(proved, UTC)) if proved else "never",
             READY_ANNOTATION: "false" if self._gate.problem() else "true",
         }
 
     def _read(self) -> Reading:
         cache = self._keys.verifier.cache if self._keys.verifier else None
-        freshness = self._freshness
+        freshness, watches = self._freshness, self._watches
+        lost = Counter(watches.lost_events())
+        lost[APICLIENTS.plural] += freshness.lost_events
         return Reading(
             version=program_version(),
             ready=self._gate.problem() is None,
@@ -170,10 +171,17 @@ class Process:
             clock_offset=self._client.clock.offset_seconds,
             proofs=freshness.proofs,
             failed_proofs=freshness.failures,
-            lost_events=freshness.lost_events + self._clients.lost_events + self._ring.lost_events,
-            resource_version=self._clients.resource_version,
+            lost_events=lost,
+            applied=watches.applied(),
+            objects=watches.counts(),
+            unreadable={
+                "apiclients": len(self._picture.unreadable),
+                "apis": len(self._routes.unreadable_apis),
+                "contracts": len(self._routes.unreadable_contracts),
+                "contractapprovals": len(self._routes.unreadable_approvals),
+                "apiclientholds": len(self._holds.unreadable),
+            },
             clients=len(self._picture.by_uid),
-            unreadable=self._picture.unreadable,
             keys_damaged=self._keys.problem is not None,
             cache_entries=len(cache) if cache else 0,
             cache_hits=cache.hits if cache else 0,

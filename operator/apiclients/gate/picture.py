@@ -10,21 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from apiclients.gate.entries import Ledger, Unreadable, why_unreadable
+from apiclients.gate.holds import Holds
+from apiclients.gate.lean import lean_client
+from apiclients.gate.routes import Routes
 from apiclients.kube.cache import Change
 from apiclients.kube.objects import JsonObject, Key
-from apiclients.lifecycle.access import ClientView, client_view
+from apiclients.lifecycle.access import Beside, ClientView, client_view
+from apiclients.lifecycle.holds import HoldView
 from apiclients.resources.apiclient import DesiredStatus
-from apiclients.resources.objects import ApiClient, InvalidObjectError
+from apiclients.resources.objects import ApiClient
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """Stands for an object that does not fit the models. It is denied."""
-
-    reason: str
-
 
 #: What the Reflector keeps of one ApiClient.
 Entry = ClientView | Unreadable
@@ -37,6 +34,7 @@ class Finding:
     key: Key
     uid: str
     version: int
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,41 +48,48 @@ def _nothing(_: object) -> None:
 
 
 class Picture:
-    """Clients by UID and by client id, each as the newest statement has it. One event loop, no locks."""
+    """Clients by UID and by client id, each as the newest statement has it. One event loop, no locks.
+
+    Beside a client stand the holds that speak of it and, while its spec says Retired, its contracts in force.
+    """
 
     def __init__(
         self,
+        holds: Holds,
+        routes: Routes,
         monotonic: Callable[[], float] = time.monotonic,
         on_effect: Callable[[float], None] = _nothing,
         on_gone: Callable[[ClientView], None] = _nothing,
     ) -> None:
         """``on_effect`` hears how many seconds a watch event took from its arrival to its effect."""
+        self._holds = holds
+        self._routes = routes
         self._monotonic = monotonic
         self._on_effect = on_effect
         self._on_gone = on_gone
         self._known: dict[Key, _Known] = {}
-        self._shown: dict[Key, ClientView] = {}
+        self._shown: dict[str, dict[str, ClientView]] = {}
         self._findings: dict[Key, Finding] = {}
-        self._unreadable: set[Key] = set()
         self._by_uid: dict[str, ClientView] = {}
         self._by_client_id: dict[str, ClientView] = {}
+        self._besides: dict[str, Beside] = {}
         self._arrived = 0.0
+        self.unreadable = Ledger[Entry]("apiclient")
         self.by_uid: Mapping[str, ClientView] = MappingProxyType(self._by_uid)
         self.by_client_id: Mapping[str, ClientView] = MappingProxyType(self._by_client_id)
-
-    @property
-    def unreadable(self) -> int:
-        """How many objects cannot be read; they are denied."""
-        return len(self._unreadable)
+        #: By UID; most clients have nothing beside them.
+        self.besides: Mapping[str, Beside] = MappingProxyType(self._besides)
+        holds.listen(self._hold_changed)
+        routes.listen(self._contracts_changed)
 
     def read(self, body: JsonObject) -> Entry:
         """What the gate keeps of an object: ``convert`` of the Reflector."""
         self._arrived = self._monotonic()
-        return client_view(ApiClient.from_object(body))
+        return lean_client(client_view(ApiClient.from_object(body)))
 
     def read_bad(self, body: JsonObject, error: Exception) -> Entry:  # noqa: ARG002 - the Reflector passes it
         """What it keeps of an object that :meth:`read` raised for: ``on_bad`` of the Reflector."""
-        return Unreadable(str(error) if isinstance(error, InvalidObjectError) else type(error).__name__)
+        return Unreadable(why_unreadable(error))
 
     def apply(self, change: Change[Entry]) -> None:
         """Take in what the Reflector says. It has put statements in order, so this one is the newest of its object."""
@@ -128,18 +133,25 @@ class Picture:
 
     def _show(self, key: Key) -> None:
         """Make the look-ups say what is known of one object."""
-        before, view = self._shown.pop(key, None), self._corrected(key)
+        namespace, name = key
+        before, view = self._shown.get(namespace, {}).pop(name, None), self._corrected(key)
         if before is not None and (view is None or view.uid != before.uid):
             self._by_uid.pop(before.uid, None)
             self._by_client_id.pop(before.client_id, None)
+            self._besides.pop(before.uid, None)
             self._on_gone(before)
         if view is not None:
-            self._shown[key] = self._by_uid[view.uid] = self._by_client_id[view.client_id] = view
+            self._shown.setdefault(namespace, {})[name] = view
+            self._by_uid[view.uid] = self._by_client_id[view.client_id] = view
+            self._stand(view)
+        elif not self._shown.get(namespace, True):
+            del self._shown[namespace]
 
     def _corrected(self, key: Key) -> ClientView | None:
         """What is known, less what a newer finding denies. Another UID means that the known object is gone (rule 11).
 
-        A finding does not tell which status is desired, only that it is not Available. Suspended says no more.
+        A finding does not tell which status is desired, only that it is not Available. Suspended says no more. In the
+        same generation spec is as it is known, and may be a retirement that is held.
         """
         known, finding = self._known.get(key), self._findings.get(key)
         if known is None or isinstance(known.entry, Unreadable):
@@ -148,21 +160,41 @@ class Picture:
             return known.entry
         if finding.uid != known.entry.uid:
             return None
-        denied = known.entry.desired is not DesiredStatus.AVAILABLE
-        return known.entry if denied else _denied(known.entry)
+        same = finding.generation == known.entry.generation and known.entry.desired is not DesiredStatus.AVAILABLE
+        return known.entry if same else _denied(known.entry)
+
+    def _stand(self, view: ClientView) -> None:
+        """Work out anew what stands beside a client."""
+        retiring = view.desired is DesiredStatus.RETIRED
+        beside = Beside(
+            holds=self._holds.of(view),
+            active_contracts=self._routes.active_names(view.uid) if retiring else frozenset(),
+        )
+        if beside.holds or beside.active_contracts:
+            self._besides[view.uid] = beside
+        else:
+            self._besides.pop(view.uid, None)
+
+    def _hold_changed(self, hold: HoldView) -> None:
+        here = self._shown.get(hold.namespace, {})
+        if hold.client_name is None:
+            for view in here.values():
+                self._stand(view)
+        elif hold.client_name in here:
+            self._stand(here[hold.client_name])
+
+    def _contracts_changed(self, client_uid: str) -> None:
+        view = self._by_uid.get(client_uid)
+        if view is not None:
+            self._stand(view)
 
     def _tell(self, change: Change[Entry]) -> None:
         """Log what people look for afterwards; once for each change, and not the whole first list."""
         old, new = change.old, change.new
-        if isinstance(new, Unreadable):
-            self._unreadable.add(change.key)
-            if old != new:
-                logger.error("apiclient %s/%s cannot be read and is denied: %s", *change.key, new.reason)
-            return
-        self._unreadable.discard(change.key)
+        self.unreadable.note(change, new.reason if isinstance(new, Unreadable) else None)
         if new is None:
             logger.info("apiclient %s/%s is gone", *change.key)
-        elif isinstance(old, ClientView) and old.desired is not new.desired:
+        elif isinstance(old, ClientView) and isinstance(new, ClientView) and old.desired is not new.desired:
             logger.info("apiclient %s/%s is now desired %s", *change.key, new.desired)
 
 

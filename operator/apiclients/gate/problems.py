@@ -22,8 +22,8 @@ class Problem(StrEnum):
 _SENTENCES = {
     Problem.NO_KEYS: "there are no signing keys yet",
     Problem.NOT_PROVED: "there is no freshness proof yet",
-    Problem.NOT_LISTED: "the clients have not been listed yet",
+    Problem.NOT_LISTED: "not everything has been listed yet",
     Problem.STALE: "the last freshness proof is too old",
-    Problem.LISTS_STALE: "the last full list is too old",
+    Problem.LISTS_STALE: "the last full list of a kind is too old",
     Problem.CLOCK: "the clock disagrees with the API server's",
 }

@@ -46,11 +46,13 @@ def error_reply(status: int, error: str, description: str, *headers: tuple[bytes
     return json_reply(status, {"error": error, "error_description": description}, *headers)
 
 
-def challenge(scheme: bytes, error: str = "", description: str = "") -> tuple[bytes, bytes]:
-    """``WWW-Authenticate`` (RFC 9110 section 11.6.1; for Bearer RFC 6750 section 3)."""
+def challenge(scheme: bytes, error: str = "", description: str = "", **more: str) -> tuple[bytes, bytes]:
+    """``WWW-Authenticate`` (RFC 9110 section 11.6.1; for Bearer RFC 6750 section 3); texts hold no quotes."""
     text = b'%s realm="%s"' % (scheme, REALM)
     if error:
         text += b', error="%s", error_description="%s"' % (error.encode(), description.encode())
+    for name, value in more.items():
+        text += b', %s="%s"' % (name.encode(), value.encode())
     return (b"www-authenticate", text)
 
 

@@ -11,8 +11,9 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        #: By verdict and reason.
+        #: By verdict and reason: of tokens alone, and of calls to Apis.
         self.checks: Counter[tuple[str, str]] = Counter()
+        self.calls: Counter[tuple[str, str]] = Counter()
         self.tokens: Counter[tuple[str, str]] = Counter()
         self.introspections: Counter[tuple[str, str]] = Counter()
         #: Requests that ended in a bug.

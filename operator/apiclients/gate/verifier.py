@@ -23,9 +23,11 @@ from cryptography.exceptions import InvalidSignature
 from apiclients.gate.signing import LoadedKey, encode
 from apiclients.lifecycle.access import MAX_TOKEN_SECONDS, TokenClaims
 
-#: Ours are about 600 bytes (ES256) or 850 (RS256).
-MAX_TOKEN_BYTES = 4096
+#: Ours are about 600 bytes (ES256) or 850 (RS256), and 80 to 200 more for each Api that they are for.
+MAX_TOKEN_BYTES = 32 * 1024
+#: How many tokens of up to :data:`_WEIGHT_BYTES` the cache holds; one of twice the size takes two places.
 CACHE_SIZE = 10_000
+_WEIGHT_BYTES = 1024
 
 #: Far beyond any date, and exactly representable everywhere (RFC 8259 section 6).
 _MAX_TIME = 2**53
@@ -57,8 +59,14 @@ class VerifiedToken:
     subject: str
     client_id: str
     scope: str
+    scopes: tuple[str, ...]
     token_id: str
     audience: str | tuple[str, ...]
+
+    def is_for(self, audience: str) -> bool:
+        """Whether ``aud`` names it (RFC 7519 section 4.1.3)."""
+        found = self.audience
+        return audience == found if isinstance(found, str) else audience in found
 
 
 class Verifier:
@@ -77,7 +85,7 @@ class Verifier:
         known = self.cache.get(fingerprint)
         if known is None:
             known = self.verify_uncached(token)
-            self.cache.put(fingerprint, known)
+            self.cache.put(fingerprint, known, 1 + len(token) // _WEIGHT_BYTES)
         return known
 
     def verify_uncached(self, token: bytes) -> VerifiedToken:
@@ -111,7 +119,7 @@ def read_claims(payload: bytes, issuer: str) -> VerifiedToken:
     """The claims of RFC 9068 section 2.2, all there and of the right type, for our issuer.
 
     The payload must be what our serializer makes of it: that refuses repeated names, of which parsers keep one or the
-    other, and numbers that no two parsers read alike. Until contracts exist the issuer is the audience.
+    other, and numbers that no two parsers read alike.
     """
     try:
         claims = orjson.loads(payload)
@@ -120,19 +128,27 @@ def read_claims(payload: bytes, issuer: str) -> VerifiedToken:
         raise InvalidTokenError(Fault.BAD_CLAIMS) from None
     if not canonical or not isinstance(claims, dict) or claims.get("iss") != issuer or not _well_formed(claims):
         raise InvalidTokenError(Fault.BAD_CLAIMS)
-    audience = claims.get("aud")
-    if isinstance(audience, list) and all(isinstance(one, str) for one in audience):
-        audience = tuple(audience)
-    if audience != issuer and not (isinstance(audience, tuple) and issuer in audience):
-        raise InvalidTokenError(Fault.BAD_CLAIMS)
     return VerifiedToken(
         claims=TokenClaims(uid=claims["uid"], issued_at=claims["iat"], expires=claims["exp"]),
         subject=claims["sub"],
         client_id=claims["client_id"],
         scope=claims["scope"],
+        scopes=tuple(filter(None, claims["scope"].split(" "))),
         token_id=claims["jti"],
-        audience=audience,
+        audience=_audience(claims.get("aud"), issuer),
     )
+
+
+def _audience(claimed: Any, issuer: str) -> str | tuple[str, ...]:
+    """The issuer and Apis, one or several; whether the right one is among them depends on who asks."""
+    audiences = tuple(claimed) if isinstance(claimed, list) else (claimed,)
+    apis = f"{issuer}/apis/"
+    for one in audiences:
+        if type(one) is not str or not (one == issuer or one.startswith(apis)) or not _printable(one):
+            raise InvalidTokenError(Fault.BAD_CLAIMS)
+    if not audiences:
+        raise InvalidTokenError(Fault.BAD_CLAIMS)
+    return audiences if isinstance(claimed, list) else audiences[0]
 
 
 def _well_formed(claims: dict[str, Any]) -> bool:
@@ -155,13 +171,14 @@ def _printable(text: str) -> bool:
 class SignatureCache:
     """Fingerprints of tokens whose signature was verified, and what they say: two generations, the older one dropped.
 
-    Bounded; failures are never in it, so nobody without a key of ours can fill it.
+    Bounded by weight; failures are never in it, so nobody without a key of ours can fill it.
     """
 
     def __init__(self, size: int) -> None:
         self._half = max(1, size // 2)
-        self._young: dict[bytes, VerifiedToken] = {}
-        self._old: dict[bytes, VerifiedToken] = {}
+        self._young: dict[bytes, tuple[VerifiedToken, int]] = {}
+        self._old: dict[bytes, tuple[VerifiedToken, int]] = {}
+        self._weight = 0
         self.hits = 0
         self.misses = 0
 
@@ -176,12 +193,13 @@ class SignatureCache:
             if found is None:
                 self.misses += 1
                 return None
-            self.put(fingerprint, found)
+            self.put(fingerprint, *found)
         self.hits += 1
-        return found
+        return found[0]
 
-    def put(self, fingerprint: bytes, token: VerifiedToken) -> None:
+    def put(self, fingerprint: bytes, token: VerifiedToken, weight: int = 1) -> None:
         """Remember a token whose signature has been verified."""
-        if len(self._young) >= self._half:
-            self._old, self._young = self._young, {}
-        self._young[fingerprint] = token
+        if self._weight and self._weight + weight > self._half:
+            self._old, self._young, self._weight = self._young, {}, 0
+        self._young[fingerprint] = (token, weight)
+        self._weight += weight

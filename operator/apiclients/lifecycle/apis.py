@@ -1,6 +1,6 @@
 """Apis: publishing and retiring, and what their contracts look like from the provider's side (rules 9 and 13)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from apiclients.lifecycle.acknowledgement import (
@@ -9,7 +9,8 @@ from apiclients.lifecycle.acknowledgement import (
     api_wish,
     api_wish_in_force,
 )
-from apiclients.lifecycle.timing import whole_second
+from apiclients.lifecycle.history import Announcement, condition_announcements
+from apiclients.lifecycle.timing import CLOCK_RETRY, whole_second
 from apiclients.lifecycle.verdicts import Verdict, told
 from apiclients.resources.api import (
     ApiRetirementStatus,
@@ -45,65 +46,89 @@ class ApiDecision:
     needs_proof: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Retirement:
+    """Where an Api stands between retired and never again."""
+
+    status: ApiRetirementStatus | None = None
+    #: The grace period is over: it cannot be undone.
+    final: bool = False
+    #: A grace period begins or seems over, but the clock cannot be trusted: neither is done (rule 26).
+    undecided: bool = False
+
+
 def decide_api(
     api: Api, contracts: ApiContracts, issuer: str, now: datetime, *, clock_trusted: bool, proved: bool = False
 ) -> ApiDecision:
     """Decide about an Api. ``proved`` says that the active contracts were counted from a fresh list."""
     active = contracts.counts.active
-    over = _final(api, now, clock_trusted=clock_trusted)
-    wish = _wish(api, active, over=over)
+    accepted = api_wish_in_force(api_wish(api), active)
+    end = _retirement(api, accepted, now, clock_trusted=clock_trusted)
+    wish = ApiStatusName.RETIRED if end.final or end.undecided else accepted
     retiring_now = wish is ApiStatusName.RETIRED and api.status.desired_status is not ApiStatusName.RETIRED
-    retirement = _retirement(api, wish, now, over=over)
-    ready, stalled = _judge(api, active, retirement, over=over)
-    verdicts = {ConditionType.READY: ready, ConditionType.ACTIVE: _active(wish), ConditionType.STALLED: stalled}
+    stalled = _stalled(api, active, end)
+    waits = Verdict(True, Reason.CLOCK_SKEW, REASONS[Reason.CLOCK_SKEW]) if end.undecided else None
+    reconciling = waits if stalled is None else None
+    generation = api.metadata.generation
+    verdicts = {
+        ConditionType.READY: _ready(end, stalled or reconciling),
+        ConditionType.ACTIVE: _active(wish),
+        ConditionType.STALLED: stalled,
+        ConditionType.RECONCILING: reconciling,
+    }
     status = ApiStatus(
-        observed_generation=api.metadata.generation,
+        observed_generation=generation if reconciling is None else min(api.status.observed_generation, generation - 1),
         observed_status=wish,
         desired_status=wish,
         audience=audience(issuer, api.metadata.namespace, api.metadata.name),
         contracts=contracts.counts,
         pending_contracts=list(contracts.waiting),
-        retirement=retirement,
-        conditions=told(verdicts, api.status.conditions, api.metadata.generation, now),
+        retirement=end.status,
+        conditions=told(verdicts, api.status.conditions, generation, now),
     )
-    due = retirement.final_time if retirement is not None and not over else None
-    return ApiDecision(status, due, needs_proof=retiring_now and not proved)
+    return ApiDecision(status, _due(end, now), needs_proof=retiring_now and not proved)
 
 
-def _final(api: Api, now: datetime, *, clock_trusted: bool) -> bool:
-    known = api.status.retirement
-    return known is not None and (known.final or (clock_trusted and now >= known.final_time))
-
-
-def _wish(api: Api, active: int, *, over: bool) -> ApiStatusName:
-    return ApiStatusName.RETIRED if over else api_wish_in_force(api_wish(api), active)
-
-
-def _retirement(api: Api, wish: ApiStatusName, now: datetime, *, over: bool) -> ApiRetirementStatus | None:
-    if wish is ApiStatusName.PUBLISHED:
-        return None
-    known = api.status.retirement
-    if known is not None and over:
-        return known.model_copy(update={"final": True})
+def _retirement(api: Api, wish: ApiStatusName, now: datetime, *, clock_trusted: bool) -> _Retirement:
+    known, retired = api.status.retirement, wish is ApiStatusName.RETIRED
+    if known is not None and known.final:
+        return _Retirement(known, final=True)
+    if known is None and not retired:
+        return _Retirement()
+    if known is None and not clock_trusted:
+        return _Retirement(undecided=True)
     begun = known.retired_time if known is not None else whole_second(now)
-    end = begun + api.spec.retirement.grace_period
-    return ApiRetirementStatus(retired_time=begun, final_time=end, final=False)
+    end = begun + api.spec.retirement.grace_period if known is None or retired else known.final_time
+    over = now >= end
+    if over and not clock_trusted:
+        return _Retirement(known, undecided=True)
+    if not over and not retired:
+        return _Retirement()
+    return _Retirement(ApiRetirementStatus(retired_time=begun, final_time=end, final=over), final=over)
 
 
-def _judge(
-    api: Api, active: int, retirement: ApiRetirementStatus | None, *, over: bool
-) -> tuple[Verdict, Verdict | None]:
-    """Ready and Stalled."""
-    if over and api.spec.desired_status is ApiStatusName.PUBLISHED:
-        stalled = Verdict(True, Reason.RETIREMENT_IS_FINAL, REASONS[Reason.RETIREMENT_IS_FINAL])
-    elif api_retirement_is_held(api_wish(api), active):
-        stalled = Verdict(True, Reason.ACKNOWLEDGEMENT_REQUIRED, api_retirement_message(active))
-    elif retirement is not None:
-        verb = "is final since" if over else "is final at"
-        return Verdict(True, Reason.RETIRED, f"The retirement {verb} {format_time(retirement.final_time)}."), None
-    else:
-        return Verdict(True, Reason.PUBLISHED, REASONS[Reason.PUBLISHED]), None
-    return Verdict(False, stalled.reason, stalled.message), stalled
+def _due(end: _Retirement, now: datetime) -> datetime | None:
+    if end.undecided:
+        return now + CLOCK_RETRY
+    return end.status.final_time if end.status is not None and not end.final else None
+
+
+def _stalled(api: Api, active: int, end: _Retirement) -> Verdict | None:
+    if end.final and api.spec.desired_status is ApiStatusName.PUBLISHED:
+        return Verdict(True, Reason.RETIREMENT_IS_FINAL, REASONS[Reason.RETIREMENT_IS_FINAL])
+    if not end.final and api_retirement_is_held(api_wish(api), active):
+        return Verdict(True, Reason.ACKNOWLEDGEMENT_REQUIRED, api_retirement_message(active))
+    return None
+
+
+def _ready(end: _Retirement, hindrance: Verdict | None) -> Verdict:
+    if hindrance is not None:
+        return replace(hindrance, holds=False)
+    if end.status is not None:
+        verb = "is final since" if end.final else "is final at"
+        message = f"The retirement {verb} {format_time(end.status.final_time)}."
+        return Verdict(True, Reason.RETIRED, message)
+    return Verdict(True, Reason.PUBLISHED, REASONS[Reason.PUBLISHED])
 
 
 def _active(wish: ApiStatusName) -> Verdict:
@@ -111,3 +136,26 @@ def _active(wish: ApiStatusName) -> Verdict:
     reason = Reason.PUBLISHED if published else Reason.RETIRED
     message = REASONS[Reason.PUBLISHED] if published else "The API is retired: calls are refused."
     return Verdict(published, reason, message)
+
+
+#: An Event has room for 1024 characters.
+_NAMED_IN_EVENT = 3
+
+
+def api_announcements(before: ApiStatus, after: ApiStatus) -> list[Announcement]:
+    """The Events of one transition, and one for contracts that have begun to wait for approval: the owner's work."""
+    told = condition_announcements(before.conditions, after.conditions)
+    known = {(contract.namespace, contract.name, contract.plan) for contract in before.pending_contracts}
+    new = [c for c in after.pending_contracts if (c.namespace, c.name, c.plan) not in known]
+    if new:
+        more = f"; and {len(new) - _NAMED_IN_EVENT} more" if len(new) > _NAMED_IN_EVENT else ""
+        note = "; ".join(map(_waits, new[:_NAMED_IN_EVENT])) + more
+        told.append(Announcement(False, Reason.PENDING_APPROVAL, "AskForApproval", note))
+    return told
+
+
+def _waits(contract: PendingContract) -> str:
+    return (
+        f"Contract {contract.namespace}/{contract.name} of client {contract.client} "
+        f"waits for approval of plan {contract.plan}"
+    )

@@ -75,8 +75,13 @@ def speaks_of(ruling: Ruling, claim: Claim, plan: str) -> bool:
 
 
 def counts(ruling: Ruling, claim: Claim, plan: str) -> bool:
-    """Whether a ruling counts: it speaks of the contract, and was bound to this very one in this generation."""
-    return speaks_of(ruling, claim, plan) and ruling.bound_uid == claim.uid
+    """Whether a ruling counts: it speaks of the contract, and was bound to this very one in this generation.
+
+    A rejection that is not bound yet counts too, so that nothing passes until it is: spec denies at once (rule 16).
+    """
+    bound_here = ruling.bound_uid == claim.uid
+    denies_already = ruling.bound_uid is None and ruling.decision is Say.REJECTED
+    return speaks_of(ruling, claim, plan) and (bound_here or denies_already)
 
 
 def decisive(claim: Claim, plan: str, rulings: Iterable[Ruling]) -> Ruling | None:
@@ -94,8 +99,11 @@ def decide_approval(
 ) -> ContractApprovalStatus:
     """The status of an approval; it is bound to the first contract that it matches, anew after each edit.
 
-    ``others`` are the approvals that may speak of the same contract.
+    ``others`` are the approvals that may speak of the same contract. A contract with an Api of another namespace reads
+    like one that is not there: its terms are none of this owner's business.
     """
+    if contract is not None and contract.spec.api.namespace != approval.metadata.namespace:
+        contract = None
     bound = _binding(approval, contract)
     verdict = _judge(approval, bound, contract, others)
     return ContractApprovalStatus(

@@ -28,8 +28,6 @@ from apiclients.resources.apiclient import (
 )
 from apiclients.resources.objects import ApiClient, ApiClientHold
 
-#: How soon to look again while the clock cannot be trusted.
-_CLOCK_RETRY = timedelta(seconds=30)
 #: How soon to look again at a Secret that is not ours: nothing tells when it goes.
 _FOREIGN_RETRY = timedelta(minutes=1)
 
@@ -213,5 +211,5 @@ def _due(s: SecretSituation, end: Retirement) -> datetime | None:
         times.append(client.spec.tokens.not_before)
     times += [hold.spec.expires_time for hold in s.observed.holds if hold.spec.expires_time is not None]
     if not s.observed.clock_trusted:
-        times.append(s.now + _CLOCK_RETRY)
+        times.append(s.now + timing.CLOCK_RETRY)
     return min((time for time in times if time > s.now), default=None)

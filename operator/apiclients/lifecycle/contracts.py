@@ -1,13 +1,14 @@
 """Contracts: whether one is in force, under which plan, and why not (rules 8, 12 to 15)."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from apiclients.lifecycle.approvals import Ruling, claim, decisive, ruling
 from apiclients.lifecycle.verdicts import Verdict, told
-from apiclients.resources.api import ApiStatusName, Approval, Consumers, ConsumersFrom, Plan
+from apiclients.resources.api import ApiStatusName, Approval, Consumers, ConsumersFrom, ContractCounts, Plan
 from apiclients.resources.apiclient import MAX_CONTRACTS, ClientContracts, DesiredStatus
 from apiclients.resources.approval import Verdict as Say
 from apiclients.resources.conditions import REASONS, ConditionType, Reason
@@ -59,6 +60,12 @@ class _Outcome:
     ready: bool = False
 
 
+_ENDED_WITH_CLIENT, _ENDED_WITH_API = (
+    _Outcome(ContractStatusName.INACTIVE, reason, REASONS[reason], ready=True)
+    for reason in (Reason.CLIENT_RETIRED, Reason.API_RETIRED)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """One contract under judgement. ``keeps`` is the earlier plan that stays in force meanwhile, if any."""
@@ -77,6 +84,11 @@ class _Case:
     @property
     def decided(self) -> Ruling | None:
         return _decided(self.observed, self.contract.spec.plan)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is in force already, and what let it in still stands: so it does not become active now."""
+        return self.contract.status.observed_status is ContractStatusName.ACTIVE and self.keeps is not None
 
     @property
     def kept_plan(self) -> bool:
@@ -106,18 +118,20 @@ def decide_contract(observed: ObservedContract, now: datetime) -> ContractStatus
 
 def _still_granted(observed: ObservedContract) -> PlanInForce | None:
     """The plan in force, if what let it in still stands: same client and Api, the plan there, its approval there."""
-    known, contract = observed.contract.status.in_force, observed.contract
-    if known is None or observed.client is None or observed.api is None:
-        return None
-    same = (known.client_name, known.client_uid, known.api) == (
-        contract.spec.client_name,
-        observed.client.metadata.uid,
-        contract.spec.api,
-    )
-    plan = _plan(observed.api, known.plan)
-    if not same or plan is None:
+    known = observed.contract.status.in_force
+    plan = _plan(observed.api, known.plan) if known is not None else None
+    if known is None or plan is None or not _same_parties(observed):
         return None
     return known if grant_stands(plan.approval, known.granted_by, _decided(observed, known.plan)) else None
+
+
+def _same_parties(observed: ObservedContract) -> bool:
+    """Whether the contract still asks for what status says is, or was, in force; another client or Api is new."""
+    known, spec = observed.contract.status.in_force, observed.contract.spec
+    if known is None or observed.client is None:
+        return False
+    asked = (spec.client_name, observed.client.metadata.uid, spec.api)
+    return (known.client_name, known.client_uid, known.api) == asked
 
 
 def grant_stands(approval: Approval, granted_by: Grant, decided: Ruling | None) -> bool:
@@ -147,7 +161,8 @@ def _client_missing(case: _Case) -> _Outcome | None:
 
 def _younger_rival(case: _Case) -> _Outcome | None:
     """At most one contract counts per client and Api: the oldest."""
-    older = [rival for rival in case.observed.rivals if age_key(rival) < age_key(case.contract)]
+    mine = age_key(case.contract)
+    older = [rival for rival in case.observed.rivals if age_key(rival) < mine and not rival.metadata.deleting]
     if not older:
         return None
     name = min(older, key=age_key).metadata.name
@@ -166,16 +181,11 @@ def age_key(contract: Contract) -> tuple[str, str]:
 
 
 def _client_retired(case: _Case) -> _Outcome | None:
-    """A retirement that was accepted ends contracts; one that is only asked for lets none become active (rule 8)."""
+    """A retirement that was accepted ends contracts (rule 8)."""
     client = case.observed.client
-    if client is None:
+    if client is None or client.status.desired_status is not DesiredStatus.RETIRED:
         return None
-    accepted = client.status.desired_status is DesiredStatus.RETIRED
-    asked = client.spec.desired_status is DesiredStatus.RETIRED
-    was_active = case.contract.status.observed_status is ContractStatusName.ACTIVE
-    if not accepted and not (asked and not was_active):
-        return None
-    return _Outcome(ContractStatusName.INACTIVE, Reason.CLIENT_RETIRED, REASONS[Reason.CLIENT_RETIRED], ready=True)
+    return _ENDED_WITH_CLIENT
 
 
 def _api_missing(case: _Case) -> _Outcome | None:
@@ -193,7 +203,7 @@ def _api_retired(case: _Case) -> _Outcome | None:
     api = case.observed.api
     if api is None or api.status.desired_status is not ApiStatusName.RETIRED:
         return None
-    return _Outcome(ContractStatusName.INACTIVE, Reason.API_RETIRED, REASONS[Reason.API_RETIRED], ready=True)
+    return _ENDED_WITH_API
 
 
 def _plan_missing(case: _Case) -> _Outcome | None:
@@ -232,8 +242,21 @@ def _waits_for_approval(case: _Case) -> _Outcome | None:
     )
 
 
+def _retirement_asked_for(case: _Case) -> _Outcome | None:
+    """One that is only asked for, because it is held, lets none become active (rule 8); the Api's neither.
+
+    So it makes no difference whether a contract or a retirement came first.
+    """
+    client, api = case.observed.client, case.observed.api
+    if case.goes_on:
+        return None
+    if client is not None and client.spec.desired_status is DesiredStatus.RETIRED:
+        return _ENDED_WITH_CLIENT
+    return _ENDED_WITH_API if api is not None and api.spec.desired_status is ApiStatusName.RETIRED else None
+
+
 def _too_many(case: _Case) -> _Outcome | None:
-    if case.observed.active_beside < MAX_CONTRACTS or case.keeps is not None:
+    if case.observed.active_beside < MAX_CONTRACTS or case.goes_on:
         return None
     return _Outcome(
         ContractStatusName.INACTIVE,
@@ -252,13 +275,21 @@ _RULES: tuple[Callable[[_Case], _Outcome | None], ...] = (
     _plan_missing,
     _rejected,
     _waits_for_approval,
+    _retirement_asked_for,
     _too_many,
 )
 
 #: Under these the earlier plan stays in force, if there is one: the new one is not there yet (make before break).
-_KEEPS_EARLIER_PLAN = frozenset({Reason.PLAN_NOT_FOUND, Reason.REJECTED, Reason.PENDING_APPROVAL})
-#: Under these what was in force is remembered: it comes back as it was when the retirement is reverted (rule 8).
-_REMEMBERS_PLAN = frozenset({Reason.CLIENT_RETIRED, Reason.API_RETIRED})
+#: Under a retirement it is remembered, as long as it would stand, and comes back when that is reverted (rule 8).
+_KEEPS_EARLIER_PLAN = frozenset(
+    {
+        Reason.PLAN_NOT_FOUND,
+        Reason.REJECTED,
+        Reason.PENDING_APPROVAL,
+        Reason.CLIENT_RETIRED,
+        Reason.API_RETIRED,
+    }
+)
 
 
 def _granted(case: _Case) -> _Outcome:
@@ -270,11 +301,7 @@ def _granted(case: _Case) -> _Outcome:
 def _in_force(case: _Case, outcome: _Outcome) -> PlanInForce | None:
     if outcome.status is ContractStatusName.ACTIVE:
         return _new_grant(case)
-    if outcome.reason in _KEEPS_EARLIER_PLAN:
-        return case.keeps
-    if outcome.reason in _REMEMBERS_PLAN:
-        return case.contract.status.in_force
-    return None
+    return case.keeps if outcome.reason in _KEEPS_EARLIER_PLAN else None
 
 
 def _new_grant(case: _Case) -> PlanInForce | None:
@@ -316,15 +343,19 @@ class ContractSummary:
 
 
 def summarize(raw: Mapping[str, Any]) -> ContractSummary:
-    """The summary of a contract as JSON; it is made for every change of every contract, so nothing more is read."""
-    spec, status = raw["spec"], raw.get("status") or {}
+    """The summary of a contract as JSON; it is made for every change of every contract, so nothing more is read.
+
+    One that is being deleted has ended (rule 14), whatever its status said last.
+    """
+    spec, status, deleting = raw["spec"], raw.get("status") or {}, "deletionTimestamp" in raw["metadata"]
     reasons = {c["type"]: c["reason"] for c in status.get("conditions") or []}
+    observed = ContractStatusName(status.get("observedStatus") or ContractStatusName.PENDING)
     return ContractSummary(
-        status=ContractStatusName(status.get("observedStatus") or ContractStatusName.PENDING),
+        status=ContractStatusName.INACTIVE if deleting else observed,
         client_name=spec["clientName"],
         api=(spec["api"]["namespace"], spec["api"]["name"]),
         plan=spec["plan"],
-        waits_for_approval=reasons.get(ConditionType.READY) == Reason.PENDING_APPROVAL,
+        waits_for_approval=not deleting and reasons.get(ConditionType.READY) == Reason.PENDING_APPROVAL,
     )
 
 
@@ -337,4 +368,14 @@ def contracts_of_client(contracts: Mapping[str, ContractSummary]) -> ClientContr
         pending=sum(status in PENDING for status in seen),
         rejected=seen.count(ContractStatusName.REJECTED),
         active_names=active[:MAX_CONTRACTS],
+    )
+
+
+def contracts_of_api(contracts: Iterable[ContractSummary]) -> ContractCounts:
+    """Counts of an Api's contracts, of whatever namespaces."""
+    seen = Counter(summary.status for summary in contracts)
+    return ContractCounts(
+        active=seen[ContractStatusName.ACTIVE],
+        pending=sum(seen[status] for status in PENDING),
+        rejected=seen[ContractStatusName.REJECTED],
     )

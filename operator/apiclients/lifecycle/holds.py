@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from apiclients.lifecycle.timing import CLOCK_RETRY
 from apiclients.lifecycle.verdicts import Verdict, told
 from apiclients.resources.conditions import REASONS, ConditionType, Reason
 from apiclients.resources.fields import format_time
@@ -89,7 +90,13 @@ def decide_hold(
             now,
         ),
     )
-    return HoldDecision(status, hold.spec.expires_time if holds else None)
+    return HoldDecision(status, _due(hold, now) if holds else None)
+
+
+def _due(hold: ApiClientHold, now: datetime) -> datetime | None:
+    """When it ends, or when to ask the clock again that said so and cannot be trusted."""
+    ends = hold.spec.expires_time
+    return ends if ends is None or ends > now else now + CLOCK_RETRY
 
 
 def _holding(hold: ApiClientHold, count: int) -> Verdict:

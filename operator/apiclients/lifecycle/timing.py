@@ -6,6 +6,8 @@ from math import ceil
 from apiclients.resources.apiclient import ApiClientSpec, SecretSpec
 from apiclients.resources.fields import format_duration, format_time
 
+#: How soon to look again while the clock cannot be trusted.
+CLOCK_RETRY = timedelta(seconds=30)
 _RENEW_BEFORE = timedelta(days=14)
 _OVERLAP = timedelta(hours=24)
 

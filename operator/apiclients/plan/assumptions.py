@@ -6,10 +6,19 @@ from typing import Any
 from apiclients.plan.live import LiveState
 from apiclients.plan.model import ObjectId
 from apiclients.plan.world import Key, World, key_of, parties
-from apiclients.resources.api import Approval
+from apiclients.resources.api import (
+    ApiRetirement,
+    ApiSpec,
+    ApiStatus,
+    ApiStatusName,
+    Approval,
+    Consumers,
+    ConsumersFrom,
+    Plan,
+)
 from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.contract import ContractStatusName
-from apiclients.resources.objects import Api, Contract
+from apiclients.resources.objects import Api, Contract, Metadata
 
 
 def assume_apis(
@@ -67,14 +76,12 @@ def _waits(contract: Contract) -> bool:
 
 
 def _stand_in(api: Key, plans: Mapping[str, Approval]) -> Api:
-    return Api.from_object(
-        {
-            "metadata": {"namespace": api[0], "name": api[1], "uid": f"assumed-{api[0]}-{api[1]}", "generation": 1},
-            "spec": {
-                "desiredStatus": "Published",
-                "consumers": {"from": "All"},
-                "plans": [{"name": plan, "approval": approval} for plan, approval in sorted(plans.items())],
-            },
-            "status": {"desiredStatus": "Published", "observedStatus": "Published"},
-        }
+    # Not validated: contracts may name more plans than an Api can have.
+    spec = ApiSpec.model_construct(
+        desired_status=ApiStatusName.PUBLISHED,
+        plans=[Plan(name=plan, approval=approval) for plan, approval in sorted(plans.items())],
+        consumers=Consumers(from_=ConsumersFrom.ALL),
+        retirement=ApiRetirement(),
     )
+    status = ApiStatus(desired_status=ApiStatusName.PUBLISHED, observed_status=ApiStatusName.PUBLISHED)
+    return Api(Metadata(*api, uid=f"assumed-{api[0]}-{api[1]}", generation=1), spec, status)

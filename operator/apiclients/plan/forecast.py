@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from apiclients.lifecycle.acknowledgement import api_retirement_is_held, unacknowledged
+from apiclients.lifecycle.acknowledgement import api_retirement_is_held, api_wish, client_wish, unacknowledged
 from apiclients.plan.assumptions import assume_apis, count_unseen
 from apiclients.plan.live import LiveState
 from apiclients.plan.manifests import Manifest, Manifests
@@ -13,7 +13,7 @@ from apiclients.plan.merge import applied
 from apiclients.plan.model import ObjectId
 from apiclients.plan.settle import api_counts, contracts_of, settle
 from apiclients.plan.world import READERS, AnyObject, World
-from apiclients.resources.api import ApiStatus, ApiStatusName
+from apiclients.resources.api import ApiStatusName
 from apiclients.resources.fields import format_time
 from apiclients.resources.names import API_VERSION
 from apiclients.resources.objects import Api, ApiClient, InvalidObjectError
@@ -30,12 +30,16 @@ class Forecast:
 
     before: World
     after: World
+    #: The world after the same changes arrived one by one, in two opposite orders.
+    otherwise: tuple[World, ...]
     #: Objects whose manifests differ between base and head, those that go included.
     declared: frozenset[ObjectId]
     #: Deletions that the cluster's policies refuse.
     refused_deletions: frozenset[ObjectId]
     #: Head's objects that cannot be read, and why: the API server refuses them.
     unreadable: Mapping[ObjectId, str]
+    #: The live objects, before anything was applied.
+    live: Mapping[ObjectId, AnyObject]
     #: Live objects that fit no model of this version: they count as not there.
     unknown_live: tuple[ObjectId, ...]
 
@@ -51,7 +55,10 @@ class _Stage:
     def apply(self, manifest: Manifest, base: Manifest | None) -> None:
         """Apply a manifest, where ``base`` was applied before."""
         old = self.world.objects.get(manifest.id)
-        raw = _merged(manifest, base, self.raws.get(manifest.id, {}), old, self.world.now)
+        known = self.raws.get(manifest.id, {})
+        raw = _merged(manifest, base, known, old, self.world.now)
+        if old is not None and raw["spec"] == known.get("spec") and _metadata_stays(old, raw["metadata"]):
+            return
         try:
             new = READERS[manifest.id.kind](raw)
         except InvalidObjectError as error:
@@ -79,6 +86,7 @@ def forecast(base: Manifests, head: Manifests, live: LiveState | None, now: date
     """Run both worlds. Raises UnsettledError, which is a bug."""
     stage = _Stage(World(now, live.namespace_labels if live is not None else None), {})
     unknown_live = _load(stage, live) if live is not None else ()
+    loaded = dict(stage.world.objects)
     for manifest in base.usable():
         stage.apply(manifest, manifest)
     declared = base.objects.keys() | head.objects.keys()
@@ -87,10 +95,17 @@ def forecast(base: Manifests, head: Manifests, live: LiveState | None, now: date
     count_unseen(stage.world, live)
     settle(stage.world)
     before = stage.world
-    after = stage.copy()
     changed = _changed(base, head)
-    refused = _advance(after, base, head, changed)
-    return Forecast(before, after.world, frozenset(changed), refused, after.unreadable, unknown_live)
+    after = stage.copy()
+    refused = _advance(after, base, head, changed, one_by_one=False)
+    otherwise = []
+    for order in (changed, changed[::-1]) if len(changed) > 1 else ():
+        other = stage.copy()
+        _advance(other, base, head, order, one_by_one=True)
+        otherwise.append(other.world)
+    return Forecast(
+        before, after.world, tuple(otherwise), frozenset(changed), refused, after.unreadable, loaded, unknown_live
+    )
 
 
 def _load(stage: _Stage, live: LiveState) -> tuple[ObjectId, ...]:
@@ -123,8 +138,13 @@ def _content(manifests: Manifests, name: ObjectId) -> object:
     return parts, manifest.content.get("spec")
 
 
-def _advance(stage: _Stage, base: Manifests, head: Manifests, changed: Iterable[ObjectId]) -> frozenset[ObjectId]:
-    """Apply what differs. Clients and Apis go last, for what else goes may be what their deletion would have ended."""
+def _advance(
+    stage: _Stage, base: Manifests, head: Manifests, changed: Iterable[ObjectId], *, one_by_one: bool
+) -> frozenset[ObjectId]:
+    """Apply what differs; all of it before the operator looks, or with a look after each object.
+
+    Clients and Apis go last, for what else goes may be what their deletion would have ended.
+    """
     guarded = []
     for name in changed:
         manifest = head.objects.get(name)
@@ -134,6 +154,8 @@ def _advance(stage: _Stage, base: Manifests, head: Manifests, changed: Iterable[
             guarded.append(name)
         elif manifest is None:
             stage.remove(name)
+        if one_by_one:
+            settle(stage.world)
     settle(stage.world)
     while permitted := [name for name in guarded if _may_go(stage.world, name)]:
         for name in permitted:
@@ -147,10 +169,10 @@ def _may_go(world: World, name: ObjectId) -> bool:
     """Whether the policies let an object go; they ask the same as a retirement of it would be asked."""
     obj = world.objects.get(name)
     if isinstance(obj, ApiClient):
-        return not unacknowledged(obj.spec, contracts_of(world, obj).active_names)
+        return not unacknowledged(client_wish(obj), contracts_of(world, obj).active_names)
     if isinstance(obj, Api):
-        retiring = obj.spec.model_copy(update={"desired_status": ApiStatusName.RETIRED})
-        return not api_retirement_is_held(retiring, ApiStatus(), api_counts(world, obj).active)
+        retiring = replace(api_wish(obj), desired=ApiStatusName.RETIRED, accepted=None)
+        return not api_retirement_is_held(retiring, api_counts(world, obj).active)
     return True
 
 
@@ -165,6 +187,10 @@ def _merged(manifest: Manifest, base: Manifest | None, live: Raw, old: AnyObject
         metadata[part] = applied(known, _part(manifest, part), (old and getattr(old.metadata, part)) or {})
     spec = applied(base.content.get("spec") if base else None, manifest.content["spec"], live.get("spec") or {})
     return {"apiVersion": API_VERSION, "kind": manifest.id.kind, "metadata": metadata, "spec": spec}
+
+
+def _metadata_stays(old: AnyObject, metadata: Raw) -> bool:
+    return bool(old.metadata.labels == metadata["labels"] and old.metadata.annotations == metadata["annotations"])
 
 
 def _part(manifest: Manifest | None, part: str) -> dict[str, Any]:

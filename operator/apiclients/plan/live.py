@@ -115,9 +115,7 @@ def from_snapshot(data: bytes, name: str) -> LiveState:
     """Read the file. Raises :class:`SnapshotError`."""
     try:
         body = orjson.loads(data)
-        version = str(body["formatVersion"])
-        if body["kind"] != SNAPSHOT_KIND or version.split(".")[0] != FORMAT_VERSION.split(".")[0]:
-            raise SnapshotError(f"{name} is a {body['kind']} of format {version}; this program reads {FORMAT_VERSION}")
+        _check_format(body["kind"], str(body["formatVersion"]), name)
         loads = body["workloads"]
         return live_state(
             body["objects"],
@@ -133,6 +131,11 @@ def from_snapshot(data: bytes, name: str) -> LiveState:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SnapshotError(f"{name} is no snapshot; `kubectl apiclient snapshot` writes one") from error
+
+
+def _check_format(kind: object, version: str, name: str) -> None:
+    if kind != SNAPSHOT_KIND or version.split(".")[0] != FORMAT_VERSION.split(".")[0]:
+        raise SnapshotError(f"{name} is a {kind} of format {version}; this program reads {FORMAT_VERSION}")
 
 
 def _id(obj: Mapping[str, Any]) -> ObjectId:

@@ -184,6 +184,13 @@ TOO_MANY = Rule(
     "The client has as many active contracts as there can be.",
     "Delete a contract, or split the client.",
 )
+ORDER = Rule(
+    "APIC025",
+    "depends-on-order",
+    Level.WARNING,
+    "What comes depends on the order in which the objects of the change arrive.",
+    "Split the change in two, and merge the second when the first is in effect.",
+)
 IRREVERSIBLE = Rule(
     "APIC101",
     "irreversible-change",
@@ -202,7 +209,7 @@ DISRUPTIVE = Rule(
 ALL: tuple[Rule, ...] = (
     UNACKNOWLEDGED, DUPLICATE, EMPTY_MAP, INVALID_YAML, INVALID_FIELD, NO_DESIRED_STATUS, UNKNOWN_FIELD,
     FUTURE_NOT_BEFORE, LONG_OVERLAP, LONG_RENEW_BEFORE, DANGLING, NO_PLAN, SECRET_CLASH, CONTRACT_CLASH, RENAMED,
-    NO_NAMESPACE, MISMATCH, STATUS_IN_GIT, UNKNOWN_KIND, UNRENDERED, HELD_LIVE, DRIFT, FINAL, TOO_MANY,
+    NO_NAMESPACE, MISMATCH, STATUS_IN_GIT, UNKNOWN_KIND, UNRENDERED, HELD_LIVE, DRIFT, FINAL, TOO_MANY, ORDER,
     IRREVERSIBLE, DISRUPTIVE,
 )  # fmt: skip
 

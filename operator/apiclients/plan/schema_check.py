@@ -120,6 +120,8 @@ def _check_spec(kind: str, spec: object) -> Iterator[Problem]:
 
 def _walk(schema: dict[str, Any], value: object, path: Path) -> Iterator[Problem]:
     expected = _TYPES.get(schema["type"])
+    if schema["type"] == "integer" and isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON knows no difference
     if expected is not None and (not isinstance(value, expected) or isinstance(value, bool)):
         yield Problem(INVALID_FIELD, path, f"{path_text(path)}: {_shown(value)} is {_wrong_type(schema, value)}")
         return

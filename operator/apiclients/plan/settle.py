@@ -11,21 +11,20 @@ from apiclients.lifecycle.apis import ApiContracts, decide_api
 from apiclients.lifecycle.approvals import decide_approval
 from apiclients.lifecycle.client import decide
 from apiclients.lifecycle.contracts import (
-    PENDING,
     ObservedContract,
+    contracts_of_api,
     contracts_of_client,
     decide_contract,
     may_contract,
 )
-from apiclients.lifecycle.holds import decide_hold, holding, matches
+from apiclients.lifecycle.holds import decide_hold, hold_view, holding, matches
 from apiclients.lifecycle.observation import Observed
 from apiclients.lifecycle.steps import DeleteSecret, ProveContracts
 from apiclients.plan.model import ObjectId
 from apiclients.plan.secrets import ISSUER, pepper
-from apiclients.plan.world import World, contract_of, key_of, parties, summary_of
+from apiclients.plan.world import World, contract_of, is_active, key_of, parties, summary_of
 from apiclients.resources.api import ContractCounts
 from apiclients.resources.apiclient import ClientContracts
-from apiclients.resources.contract import ContractStatusName
 from apiclients.resources.objects import Api, ApiClient, ApiClientHold, Contract, ContractApproval
 
 #: More steps than any honest path of one client has.
@@ -113,14 +112,13 @@ def observe_contract(world: World, contract: Contract) -> ObservedContract:
     allowed = api is not None and not api.metadata.deleting
     if api is not None and allowed:
         allowed = may_contract(api.spec.consumers, api_key[0], namespace, world.labels_of(namespace))
-    beside = [other for other in world.contracts_of_client(client) if other.metadata.name != contract.metadata.name]
     return ObservedContract(
         contract=contract,
         client=world.client(client),
         api=api if allowed else None,
         approvals=world.approvals_of(key_of(contract)),
         rivals=world.rivals(contract),
-        active_beside=sum(other.status.observed_status is ContractStatusName.ACTIVE for other in beside),
+        active_beside=world.active_contracts(client) - is_active(contract),
     )
 
 
@@ -133,12 +131,9 @@ def _api(world: World, api: Api) -> None:
 
 def api_counts(world: World, api: Api) -> ContractCounts:
     """The contracts that name an Api, counted; with those that lie where nobody looked."""
-    seen = [contract.status.observed_status for contract in world.contracts_of_api(key_of(api))]
-    return ContractCounts(
-        active=seen.count(ContractStatusName.ACTIVE) + world.unseen_contracts.get(key_of(api), 0),
-        pending=sum(status in PENDING for status in seen),
-        rejected=seen.count(ContractStatusName.REJECTED),
-    )
+    seen = contracts_of_api(map(summary_of, world.contracts_of_api(key_of(api))))
+    unseen = world.unseen_contracts.get(key_of(api), 0)
+    return seen.model_copy(update={"active": seen.active + unseen}) if unseen else seen
 
 
 def _approval(world: World, approval: ContractApproval) -> None:
@@ -149,7 +144,8 @@ def _approval(world: World, approval: ContractApproval) -> None:
 
 
 def _hold(world: World, hold: ApiClientHold) -> None:
-    stopped = [c.metadata for c in world.clients_in(hold.metadata.namespace) if matches(hold, c.metadata)]
+    view, clients = hold_view(hold), [client.metadata for client in world.clients_in(hold.metadata.namespace)]
+    stopped = [client for client in clients if matches(view, client.namespace, client.name, client.labels)]
     decision = decide_hold(hold, stopped, world.now, clock_trusted=True)
     if decision.status != hold.status:
         world.put_status(replace(hold, status=decision.status))

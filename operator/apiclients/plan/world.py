@@ -9,10 +9,11 @@ from copy import copy
 from datetime import datetime
 from typing import Any, TypeVar
 
-from apiclients.lifecycle.contracts import ContractSummary
+from apiclients.lifecycle.contracts import ContractSummary, summarize
 from apiclients.plan.model import ObjectId
 from apiclients.plan.secrets import SecretShelf
-from apiclients.resources.conditions import ConditionType, Reason
+from apiclients.resources.apiclient import MAX_CONTRACTS
+from apiclients.resources.conditions import ConditionType
 from apiclients.resources.contract import ContractStatusName
 from apiclients.resources.objects import Api, ApiClient, ApiClientHold, Contract, ContractApproval
 
@@ -92,6 +93,11 @@ class World:
     def contracts_of_api(self, api: Key) -> list[Contract]:
         """The contracts that name an Api, by namespace and name."""
         return self._contracts(self._of_api.get(api, ()))
+
+    def active_contracts(self, client: Key) -> int:
+        """How many contracts of a client are in force."""
+        keys = self._of_client.get(client, ())
+        return sum(is_active(self.contract(key)) for key in keys)
 
     def rivals(self, contract: Contract) -> tuple[Contract, ...]:
         """Other contracts of the same client for the same Api."""
@@ -202,6 +208,8 @@ class World:
                     self.wake(ObjectId("Api", *api))
                     self._wake_all("Contract", self._of_both[client, api] - {key_of(obj)})
                     self._wake_all("ContractApproval", self._approvals_of.get(key_of(obj), ()))
+                    if len(self._of_client.get(client, ())) >= MAX_CONTRACTS:  # one may be one too many no longer
+                        self._wake_all("Contract", self._of_client[client] - {key_of(obj)})
                 case ContractApproval():
                     self.wake(ObjectId("Contract", *contract_of(obj)))
                     self._wake_all("ContractApproval", self._approvals_of[contract_of(obj)] - {key_of(obj)})
@@ -246,15 +254,27 @@ def _hold_spec(obj: AnyObject | None) -> object:
 
 
 def summary_of(contract: Contract) -> ContractSummary:
-    """What its client and its Api need to know of a contract."""
-    ready = condition_reason(contract, ConditionType.READY)
-    return ContractSummary(
-        status=contract.status.observed_status or ContractStatusName.PENDING,
-        client_name=contract.spec.client_name,
-        api=(contract.spec.api.namespace, contract.spec.api.name),
-        plan=contract.spec.plan,
-        waits_for_approval=ready == Reason.PENDING_APPROVAL,
+    """What its client and its Api need to know of a contract, by the operator's own reading of it."""
+    spec, metadata = contract.spec, contract.metadata
+    return summarize(
+        {
+            "metadata": {"deletionTimestamp": metadata.deletion_time} if metadata.deleting else {},
+            "spec": {
+                "clientName": spec.client_name,
+                "api": {"namespace": spec.api.namespace, "name": spec.api.name},
+                "plan": spec.plan,
+            },
+            "status": {
+                "observedStatus": contract.status.observed_status,
+                "conditions": [{"type": c.type, "reason": c.reason} for c in contract.status.conditions],
+            },
+        }
     )
+
+
+def is_active(contract: Contract | None) -> bool:
+    """Whether a contract is in force."""
+    return contract is not None and contract.status.observed_status is ContractStatusName.ACTIVE
 
 
 def condition_reason(obj: AnyObject, kind: ConditionType) -> str | None:

@@ -103,7 +103,7 @@ def _loader() -> Any:
     except ImportError:
         return _PureLoader
 
-    class Loader(CParser, _Resolver):  # type: ignore[misc]
+    class Loader(CParser, _Resolver):
         def __init__(self, text: str) -> None:
             CParser.__init__(self, text)
             _Resolver.__init__(self)

@@ -21,7 +21,6 @@ from apiclients.resources.hold import ApiClientHoldSpec, ApiClientHoldStatus
 from apiclients.resources.names import GROUP, VERSION
 from apiclients.resources.schema import structural_schema
 
-
 #: ``kubectl get apiclients-dev`` shows all kinds. It must not be the plural of one of them: kubectl would take
 #: ``apiclients`` for all kinds then, also in ``kubectl delete apiclients --all``.
 CATEGORY = "apiclients-dev"

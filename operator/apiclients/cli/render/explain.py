@@ -47,7 +47,7 @@ def _unblock(view: ExplainView, style: Style) -> list[str]:
     lines: list[str] = []
     for number, advice in enumerate(view.unblock, 1):
         lines += _advice(number, advice, style)
-    return lines
+    return lines if lines[-1] else lines[:-1]
 
 
 def _advice(number: int, advice: Advice, style: Style) -> list[str]:

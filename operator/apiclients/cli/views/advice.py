@@ -189,10 +189,11 @@ _CONTRACT_ADVICE: dict[str, str] = {
 def approval_yaml(contract: Contract) -> tuple[str, ...]:
     """The ContractApproval that a contract waits for."""
     meta, spec = contract.metadata, contract.spec
+    name = f"{meta.namespace}-{meta.name}"[:63].rstrip("-.")  # contracts of several namespaces may bear one name
     return (
         f"apiVersion: {API_VERSION}",
         "kind: ContractApproval",
-        f"metadata: {{name: {meta.name}, namespace: {spec.api.namespace}}}",
+        f"metadata: {{name: {name}, namespace: {spec.api.namespace}}}",
         "spec:",
         f"  contract: {{namespace: {meta.namespace}, name: {meta.name}}}",
         f"  client: {spec.client_name}",

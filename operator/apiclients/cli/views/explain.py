@@ -69,10 +69,12 @@ def _why(around: Around, standing: Condition, ready: Condition | None, *, unseen
             f"The operator has not looked at generation {around.client.metadata.generation} of spec yet; status speaks "
             f"of generation {status.observed_generation}. {_operator(around)}"
         )
+    elif ready is not None and ready.status == "True" and ready.reason != standing.reason:
+        told.append(f"Status still says {ready.reason}: the operator has not caught up. {_operator(around)}")
     elif ready is not None and ready.message not in told:
         told.append(ready.message)
     secret = condition(status.conditions, ConditionType.SECRET_READY)
-    if secret is not None and secret.status != "True" and secret.message not in told:
+    if secret is not None and secret.status != "True" and not any(secret.message.rstrip(".") in one for one in told):
         told.append(secret.message)
     told += [f"Contract {line.name}: {line.problem}" for line in map(contract_line, around.contracts) if line.problem]
     return tuple(told)

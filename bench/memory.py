@@ -1,0 +1,85 @@
+"""What a gate needs to start: time until it is ready, and memory, with N clients and 2 N contracts.
+
+Method. Everything is reconciled; then a gate is started, and again, as often as there are rounds. Ready is when its
+/readyz answers 200: the whole picture is listed and proved fresh. Memory is the most that was resident, then, and
+after checks of 1,000 clients. The floor is a gate with nothing in the cluster but its keys.
+"""
+
+import statistics
+import time
+from dataclasses import dataclass
+
+from bench import machine
+from bench.gate import apply, make_requests
+from bench.population import Population
+from bench.report import Figure, Goal, Result, Target
+from bench.stand import Plan, Stand, open_populated, open_stand, run
+
+_CLIENTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start of a gate."""
+
+    seconds: float
+    cpu: float
+    mib: float
+
+
+def measure(plan: Plan) -> Result:
+    """Empty and full."""
+    population = Population(plan.clients, 2 * plan.clients)
+    with open_stand() as stand:
+        empty = [start(stand) for _ in range(plan.rounds)]
+    with open_populated(population) as stand:
+        full = [start(stand) for _ in range(plan.rounds)]
+        used = _used(stand, plan)
+    large = plan.clients >= 10_000
+    figures = [
+        Figure(
+            "gate, start to ready",
+            "s",
+            [one.seconds for one in full],
+            [one.seconds for one in empty],
+            "s empty",
+            Target("<=", 4, Goal.MEDIAN) if large else None,
+        ),
+        Figure("gate, CPU until ready", "s", [one.cpu for one in full], [one.cpu for one in empty], "s empty"),
+        Figure(
+            "gate, peak memory when ready",
+            "MiB",
+            [one.mib for one in full],
+            [one.mib for one in empty],
+            "MiB empty",
+            Target("<=", 120, Goal.MEDIAN) if large else None,
+        ),
+        Figure("gate, peak memory after checks", "MiB", [used], target=None),
+    ]
+    grown = (
+        1024
+        * (figures[2].median - statistics.median(one.mib for one in empty))
+        / (population.clients + population.contracts)
+    )
+    note = f"{population.clients:,} clients, {population.contracts:,} contracts: {grown:.2f} KiB for each object"
+    return Result("memory", figures, [], [note])
+
+
+def start(stand: Stand) -> Start:
+    """One start, from nothing to ready."""
+    gate = stand.stage.gate(0, options=("--log-level", "warning"))
+    started = time.monotonic()
+    gate.start(ready_within=300)
+    told = Start(time.monotonic() - started, machine.cpu_seconds(gate.pid), machine.peak_mib(gate.pid))
+    gate.stop()
+    return told
+
+
+def _used(stand: Stand, plan: Plan) -> float:
+    _, _, requests = run(make_requests(stand, min(_CLIENTS, plan.clients)))
+    gate = stand.stage.gate(0, options=("--log-level", "warning")).start(ready_within=300)
+    try:
+        apply(gate, requests.uncached, plan.seconds)  # fills the cache of signatures
+        return machine.peak_mib(gate.pid)
+    finally:
+        gate.stop()

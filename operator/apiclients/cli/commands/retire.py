@@ -1,0 +1,31 @@
+"""``retire NAME``: the change that retires a client."""
+
+import argparse
+from typing import Any
+
+from apiclients.cli import options
+
+
+def register(subparsers: Any) -> None:
+    """Add the parser."""
+    from apiclients.cli.changing_options import add_options
+
+    parser = subparsers.add_parser(
+        "retire",
+        help="print the change that retires a client",
+        description="Print the change to make in Git that retires a client and acknowledges the contracts that this "
+        "ends. It is refused at once, and destroyed after spec.retirement.gracePeriod. The cluster is only read. With "
+        "--live the change is made there, after showing the contracts and having the client's name typed.",
+        parents=[options.dry_run(), options.common()],
+    )
+    add_options(parser)
+    parser.set_defaults(func=run)
+
+
+async def run(args: argparse.Namespace) -> int:
+    """Print or make it."""
+    from apiclients.cli.changing import Change, change
+    from apiclients.resources.apiclient import DesiredStatus
+
+    meaning = "The retirement ends {count} active contract(s):"
+    return await change(args, Change("retire", "retired", DesiredStatus.RETIRED, meaning))

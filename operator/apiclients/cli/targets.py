@@ -1,0 +1,42 @@
+"""Which clients a changing command means: names, or a selector, or all of a namespace; exactly one of them."""
+
+import argparse
+from collections.abc import Sequence
+
+from apiclients.cli.connection import Session
+from apiclients.cli.errors import CliError
+from apiclients.cli.names import API_CLIENTS
+from apiclients.kube.errors import NotFoundError
+from apiclients.kube.objects import JsonObject
+
+
+def require_one_way(args: argparse.Namespace, verb: str, *, all_too: bool = False) -> None:
+    """Raises CliError unless exactly one of names, ``-l`` and, with ``all_too``, ``--all`` is given."""
+    ways = [bool(args.names), args.selector is not None, all_too and args.all]
+    wanted = "names of clients, a selector (-l)" + (", or --all" if all_too else "")
+    if sum(ways) == 0:
+        raise CliError(f"say which clients to {verb}: give {wanted}")
+    if sum(ways) > 1:
+        raise CliError(f"say in one way which clients to {verb}: give either {wanted}, not several of these")
+    if args.selector is not None and not args.selector.strip():
+        raise CliError("an empty selector would mean all clients: write one that selects, such as -l team=a")
+
+
+async def selected(session: Session, selector: str | None, namespace: str | None) -> list[JsonObject]:
+    """The clients that a selector matches. Raises CliError when there is none, and KubeError."""
+    found = await session.objects(API_CLIENTS, namespace, labels=selector)
+    if not found:
+        what = f"that {selector} selects" if selector else "to be found"
+        raise CliError(f"there is no ApiClient {what} in {namespace or 'any namespace'}. Check the labels and -n")
+    return found
+
+
+async def named(session: Session, names: Sequence[str]) -> tuple[list[JsonObject], list[str]]:
+    """The clients of these names, and the names of those that are not there. Raises KubeError."""
+    found, absent = list[JsonObject](), list[str]()
+    for name in dict.fromkeys(names):
+        try:
+            found.append(await session.kube.get(API_CLIENTS, session.namespace, name))
+        except NotFoundError:
+            absent.append(name)
+    return found, absent

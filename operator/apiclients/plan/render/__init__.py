@@ -1,0 +1,1 @@
+"""Renderers: a plan in, text out. Each is pure, and deterministic."""

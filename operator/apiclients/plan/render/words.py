@@ -1,0 +1,89 @@
+"""Words that several renderers share."""
+
+from datetime import datetime, timedelta
+
+from apiclients.plan.model import Change, Entry, Finding, Plan, Severity
+from apiclients.resources.fields import format_duration, format_time
+
+TOOL = "kubectl apiclient plan"
+
+
+def span(value: timedelta) -> str:
+    """A time for people: two parts at most, such as ``2d 3h`` or ``47m``."""
+    seconds = max(0, int(value.total_seconds()))
+    parts = [(seconds // 86400, "d"), (seconds % 86400 // 3600, "h"), (seconds % 3600 // 60, "m"), (seconds % 60, "s")]
+    shown = [f"{number}{unit}" for number, unit in parts if number]
+    return " ".join(shown[:2]) or "0s"
+
+
+def lifetime(value: timedelta) -> str:
+    """A life as specs write it: ``12h``."""
+    return format_duration(value)
+
+
+def when(moment: datetime, now: datetime) -> str:
+    """A moment, and how far away it is."""
+    distance = f"in {span(moment - now)}" if moment > now else "now"
+    return f"{format_time(moment)} ({distance})"
+
+
+def transition(entry: Entry) -> str:
+    """What becomes of the status: ``Available -> Retired``."""
+    asked = {Change.RETIRE: "Retired", Change.DELETE: "deleted"}
+    if entry.blocked:
+        return f"{entry.before} -> {asked.get(entry.change, entry.change)}, held back"
+    if entry.renamed_from is not None:
+        return f"was {entry.renamed_from.namespace}/{entry.renamed_from.name}"
+    if entry.before is None:
+        return f"new, {entry.after}"
+    if entry.after is None:
+        return f"{entry.before} -> gone"
+    return entry.before if entry.before == entry.after else f"{entry.before} -> {entry.after}"
+
+
+def verdict(plan: Plan) -> str:
+    """The whole plan in one sentence."""
+    if not plan.entries:
+        return "Nothing changes."
+    grades = [(len([e for e in plan.entries if e.severity is s]), s) for s in reversed(Severity)]
+    words = {Severity.NONE: "without effect"}
+    parts = [f"{number} {words.get(grade, grade.value)}" for number, grade in grades if number]
+    return f"{_count(len(plan.entries), 'change')}: {', '.join(parts)}."
+
+
+def acknowledged(plan: Plan) -> str | None:
+    """Whether something waits for an acknowledgement."""
+    missing = len(plan.unacknowledged)
+    if not missing:
+        return None
+    return f"{_count(missing, 'change')} {'is' if missing == 1 else 'are'} not acknowledged and will be held back."
+
+
+def counts(plan: Plan) -> str:
+    """``1 to create, 2 to retire``."""
+    numbers: dict[str, int] = {}
+    for entry in plan.entries:
+        numbers[entry.change.value] = numbers.get(entry.change.value, 0) + 1
+    return ", ".join(f"{number} {change}" for change, number in sorted(numbers.items(), key=lambda n: (-n[1], n[0])))
+
+
+def live_source(plan: Plan) -> str:
+    """Where the live state is from, and how old it is."""
+    if plan.live is None:
+        return "no live state"
+    age = span(plan.now - plan.live.taken_time)
+    return f"{plan.live.source}, {age} old"
+
+
+def finding_line(finding: Finding) -> str:
+    """One finding in one line."""
+    return f"{finding.rule} {finding.level.value}: {finding.message}"
+
+
+def older(plan: Plan) -> int:
+    """How many findings base has as well."""
+    return len(plan.findings) - len(plan.new_findings)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")

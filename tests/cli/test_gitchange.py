@@ -1,0 +1,128 @@
+"""The change in Git: as few lines as a person would change, in any style; ``git apply`` takes it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from apiclients.cli import gitchange
+from apiclients.cli.errors import CliError
+from apiclients.resources.apiclient import DesiredStatus
+
+BLOCK = """\
+# Billing.
+apiVersion: apiclients.dev/v1alpha1
+kind: ApiClient
+metadata:
+  name: billing-1.0   # the name
+  namespace: team-a
+spec:
+  desiredStatus: "Available"  # see the wiki
+  owner: billing@example.com
+"""
+FLOW = """\
+{apiVersion: apiclients.dev/v1alpha1, kind: ApiClient, metadata: {name: billing-1.0}, spec: {desiredStatus: Available}}
+"""
+STYLES = {
+    "block": BLOCK,
+    "flow": FLOW,
+    "other documents around": f"a: 1\n---\n{BLOCK}---\nb: 2\n",
+    "no line break at the end": BLOCK.rstrip("\n"),
+    "no line break after the wish": BLOCK.replace("  owner: billing@example.com\n", "").rstrip("\n"),
+    "retirement in block style": BLOCK + "  retirement:\n    gracePeriod: 1h\n",
+    "retirement in flow style": BLOCK + "  retirement: {gracePeriod: 1h}\n",
+    "empty retirement": BLOCK + "  retirement: {}\n",
+    "list in flow style": BLOCK + "  retirement: {acknowledgedContracts: [orders]}\n",
+    "empty list": BLOCK + "  retirement:\n    acknowledgedContracts: []\n",
+    "list in block style": BLOCK
+    + "  retirement:\n    acknowledgedContracts:\n    - orders # mind\n    gracePeriod: 1h\n",
+    "deeper list": BLOCK + "  retirement:\n    acknowledgedContracts:\n      - orders\n",
+    "umlauts": f"# Größe €\n{BLOCK}",
+    "windows": BLOCK.replace("\n", "\r\n"),
+}
+
+
+def declared(folder: Path, text: str) -> gitchange.Declared:
+    """The one declaration in a repository with one file."""
+    (folder / "clients").mkdir()
+    (folder / "clients" / "billing.yaml").write_bytes(text.encode())
+    found = gitchange.find(folder, "team-a", "billing-1.0")
+    assert len(found) == 1
+    return found[0]
+
+
+def documents(text: str) -> list[object]:
+    """What YAML makes of it."""
+    return list(yaml.safe_load_all(text))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_retirement_in_every_style(style: str, tmp_path: Path) -> None:
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    found = declared(tmp_path, STYLES[style])
+    after = gitchange.changed(found, DesiredStatus.RETIRED, ["billing-orders", "orders"])
+    wanted = documents(STYLES[style])
+    position = next(n for n, one in enumerate(wanted) if isinstance(one, dict) and one.get("kind") == "ApiClient")
+    client = wanted[position]
+    assert isinstance(client, dict)
+    client["spec"]["desiredStatus"] = "Retired"
+    client["spec"].setdefault("retirement", {})
+    changed = documents(after)
+    names = changed[position]["spec"]["retirement"].pop("acknowledgedContracts")  # type: ignore[index]
+    client["spec"]["retirement"].pop("acknowledgedContracts", None)
+    assert sorted(names) == ["billing-orders", "orders"]
+    assert changed == wanted
+    patch = gitchange.diff(found, after)
+    assert "a/clients/billing.yaml" in patch
+    subprocess.run([*git, "apply", "--check", "-"], input=patch.encode(), check=True)
+    subprocess.run([*git, "apply", "-"], input=patch.encode(), check=True)
+    assert found.path.read_bytes().decode() == after
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_suspending_changes_one_word(style: str, tmp_path: Path) -> None:
+    found = declared(tmp_path, STYLES[style])
+    after = gitchange.changed(found, DesiredStatus.SUSPENDED, ())
+    lines = zip(found.text.splitlines(), after.splitlines(), strict=True)
+    assert sum(before != now for before, now in lines) == 1
+
+
+def test_what_is_so_already_is_no_change(tmp_path: Path) -> None:
+    found = declared(tmp_path, STYLES["list in flow style"])
+    assert gitchange.changed(found, DesiredStatus.AVAILABLE, ["orders"]) == found.text
+    assert gitchange.diff(found, found.text) == ""
+
+
+def test_comments_and_quotes_around_stay(tmp_path: Path) -> None:
+    after = gitchange.changed(declared(tmp_path, BLOCK), DesiredStatus.RETIRED, ["orders"])
+    assert "  desiredStatus: Retired  # see the wiki\n  retirement:\n    acknowledgedContracts: [orders]\n" in after
+
+
+def test_only_the_right_object_is_found(tmp_path: Path) -> None:
+    others = {
+        "other-namespace.yaml": BLOCK.replace("team-a", "team-b"),
+        "other-name.yaml": BLOCK.replace("billing-1.0", "billing-1.0.1"),
+        "other-kind.yaml": BLOCK.replace("ApiClient", "Api"),
+        "other-group.yaml": BLOCK.replace("apiclients.dev", "example.com") + "# apiclients.dev\n",
+        "template.yaml": BLOCK.replace("billing@example.com", "{{ .Values.owner }}: {{"),
+        "binary.yaml": "\0\0",
+        "notes.md": BLOCK,
+    }
+    for name, text in others.items():
+        (tmp_path / name).write_text(text)
+    for folder in (".git", "node_modules"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "copy.yaml").write_text(BLOCK)
+    assert gitchange.find(tmp_path, "team-a", "billing-1.0") == []
+    (tmp_path / "here.yml").write_text(BLOCK.replace("  namespace: team-a\n", ""))
+    assert [one.path.name for one in gitchange.find(tmp_path, "team-a", "billing-1.0")] == ["here.yml"]
+
+
+def test_what_cannot_be_edited_is_said(tmp_path: Path) -> None:
+    found = declared(tmp_path, BLOCK.replace('desiredStatus: "Available"', "desiredStatus: [x]"))
+    with pytest.raises(CliError, match="by hand to Retired"):
+        gitchange.changed(found, DesiredStatus.RETIRED, ())
+    with pytest.raises(CliError, match="is not there"):
+        gitchange.find(tmp_path / "absent", "team-a", "billing-1.0")

@@ -1,0 +1,51 @@
+"""What the plugin takes for granted of the other programs is what they do; the docs are what the commands say."""
+
+from pathlib import Path
+
+import yaml
+
+from apiclients.cli import names
+from apiclients.cli.docs import render
+from apiclients.cli.views.doctor import POLICIES
+from apiclients.controllers import kinds, manager
+from apiclients.gate import main as gate
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_kinds_are_those_of_the_operator() -> None:
+    assert names.ALL_KINDS == kinds.ALL_KINDS
+
+
+def test_leases_are_those_of_operator_and_gate() -> None:
+    assert names.OPERATOR_LEASE == manager.LEASE
+    assert gate.LEASE_LABELS[names.GATE_LEASE_LABEL] == "gate"
+    assert (
+        gate.VERSION_ANNOTATION,
+        gate.APPLIED_ANNOTATIONS["apiclientholds"],
+        gate.PROOF_ANNOTATION,
+        gate.READY_ANNOTATION,
+    ) == (
+        names.VERSION_ANNOTATION,
+        names.APPLIED_HOLDS_ANNOTATION,
+        names.PROOF_ANNOTATION,
+        names.READY_ANNOTATION,
+    )
+
+
+def test_flux_leaves_the_field_manager_alone() -> None:
+    assert not names.FIELD_MANAGER.startswith(("kubectl", "before-first-apply"))
+
+
+def test_doctor_knows_all_policies_and_what_their_bindings_do() -> None:
+    found: dict[str, bool] = {}
+    for path in (ROOT / "manifests" / "control" / "policies").glob("*.yaml"):
+        for obj in yaml.safe_load_all(path.read_text()):
+            if obj["kind"] == "ValidatingAdmissionPolicyBinding":
+                found[obj["spec"]["policyName"]] = "Deny" in obj["spec"]["validationActions"]
+    assert found == POLICIES
+
+
+def test_docs_are_what_the_commands_say() -> None:
+    path = ROOT / "docs" / "cli.md"
+    assert path.read_text() == render(), "docs/cli.md is stale: python -m apiclients.cli.docs docs/cli.md"

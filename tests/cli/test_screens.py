@@ -1,0 +1,94 @@
+"""Screens as text, at 80 and 120 columns. ``UPDATE_GOLDEN=1`` writes the files in ``golden`` anew: read the diff."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from apiclients.cli.gather import Around
+from apiclients.cli.output import to_json
+from apiclients.cli.render.explain import render_explain
+from apiclients.cli.render.status import render_status
+from apiclients.cli.text import Style, visible
+from apiclients.cli.views.explain import explain_view
+from apiclients.cli.views.status import status_view
+from tests.cli import samples
+
+GOLDEN = Path(__file__).parent / "golden"
+
+SITUATIONS: dict[str, Callable[[], Around]] = {
+    "busy": samples.busy,
+    "held": samples.held,
+    "suspended": samples.suspended,
+    "retiring": samples.retiring,
+    "unacknowledged": samples.unacknowledged,
+    "expired": samples.expired,
+    "fresh": samples.fresh,
+    "lagging": samples.lagging,
+}
+
+
+def compare(name: str, text: str) -> None:
+    """Compare with a golden file, or write it."""
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text + "\n")
+    assert path.is_file(), f"{path} is missing: run with UPDATE_GOLDEN=1 and read what it writes"
+    assert text + "\n" == path.read_text()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_status(situation: str, width: int) -> None:
+    text = render_status(status_view(SITUATIONS[situation]()), Style(width=width))
+    compare(f"status-{situation}-{width}.txt", text)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_explain(situation: str, width: int) -> None:
+    text = render_explain(explain_view(SITUATIONS[situation]()), Style(width=width))
+    compare(f"explain-{situation}-{width}.txt", text)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_nothing_but_tables_and_yaml_is_wider_than_the_screen(situation: str) -> None:
+    around = SITUATIONS[situation]()
+    texts = [render_status(status_view(around), Style(width=80)), render_explain(explain_view(around), Style(width=80))]
+    for line in "\n".join(texts).splitlines():
+        assert visible(line) <= 100, line
+
+
+def test_colour_changes_nothing_but_colour() -> None:
+    view = status_view(samples.busy())
+    colourful, plain = (render_status(view, Style(color=color, width=120)) for color in (True, False))
+    assert "\x1b[" in colourful
+    assert [visible(line) for line in colourful.splitlines()] == [visible(line) for line in plain.splitlines()]
+
+
+def test_the_screens_as_data() -> None:
+    view = to_json(status_view(samples.busy()))
+    assert json.loads(json.dumps(view)) == view
+    assert view["effectiveStatus"] == "Available"
+    assert view["contracts"][2]["planInForce"] == "basic"
+    assert view["credentials"][0]["expires"] == "2026-06-12T07:26:53Z"
+    explained = to_json(explain_view(samples.unacknowledged()))
+    assert explained["ready"] is False
+    assert "    acknowledgedContracts: [invoices, stock]" in explained["unblock"][0]["snippet"]
+
+
+def test_no_digest_is_ever_shown() -> None:
+    for make in SITUATIONS.values():
+        around = make()
+        shown = json.dumps(to_json(status_view(around))) + json.dumps(to_json(explain_view(around)))
+        assert "0" * 64 not in shown
+        assert "digest" not in shown
+
+
+def test_text_of_others_moves_no_cursor() -> None:
+    raw = samples.client(owner="a\x1b[2J\nb", displayName="\u202eevil")
+    text = render_status(status_view(samples.around(raw)), Style(width=80))
+    assert "\x1b" not in text
+    assert "\u202e" not in text

@@ -1,0 +1,173 @@
+"""Random histories against the real operator and gates: what they answer is what the model of the rules says."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pytest
+
+from demo.calls import Credentials, call
+from tests.cluster.product import Product, eventually, read_credentials, url
+from tests.cluster.rest import RestError
+from tests.model.expected import Client, Expected, Token
+from tests.model.histories import (
+    APIS,
+    CONSUMERS,
+    KINDS,
+    Delete,
+    Key,
+    Operator,
+    PutApproval,
+    Step,
+    generate,
+    render,
+)
+from tests.model.replay import Limits
+
+NAMESPACES = (*CONSUMERS, *(namespace for namespace, _ in APIS))
+#: Contracts first: a policy refuses to delete what active ones hang on.
+_ORDER = ("contract", "contractapproval", "apiclienthold", "apiclient", "api")
+_SECONDS = 45.0
+_PLURALS = {kind: f"{kind.lower()}s.apiclients.dev" for kind in KINDS.values()}
+
+
+@dataclass
+class Issued:
+    """A real token, and what the model knows of it."""
+
+    jwt: str
+    token: Token
+    audience: list[str]
+    scopes: list[str]
+
+
+@dataclass
+class Replay:
+    """One history under way on a cluster."""
+
+    product: Product
+    model: Expected = field(default_factory=lambda: Expected(datetime.now(UTC)))
+    limits: Limits = field(default_factory=Limits)
+    tokens: list[Issued] = field(default_factory=list)
+    credentials: dict[int, Credentials] = field(default_factory=dict)
+
+    def do(self, step: Step) -> None:
+        if not self.limits.allow(step) or self._unseen_rejection(step) or not self._act(step):
+            return
+        self.model.do(step)
+        self.model.settle()
+        eventually(
+            f"the gates answer as the model says after {step}", lambda: self._differences() == "", seconds=_SECONDS
+        )
+        self._fetch_tokens()
+
+    def _unseen_rejection(self, step: Step) -> bool:
+        """A gate takes a rejection from the operator, which binds it to its contract."""
+        return not self.model.up and isinstance(step, PutApproval) and step.decision == "Rejected"
+
+    def _act(self, step: Step) -> bool:
+        """Do it on the cluster; whether that was let through."""
+        action, cluster = render(step, datetime.now(UTC)), self.product.stage.cluster
+        if isinstance(step, Operator):
+            if step.up != self.product.operator.running:
+                self.product.operator.start(ready_within=_SECONDS) if step.up else self.product.operator.stop()
+            return True
+        if isinstance(step, Delete):
+            kind, (namespace, name) = _PLURALS[step.kind], step.key
+            done = cluster.kubectl("delete", "-n", namespace, kind, name, "--ignore-not-found", check=False)
+            refused = done.returncode != 0 and "active contract(s)" in done.stderr
+            assert refused or done.returncode == 0, done.stderr
+            return not refused
+        cluster.kubectl("apply", "-f", "-", input=json.dumps(action.manifest()))
+        return True
+
+    # What the gates answer.
+
+    def _differences(self) -> str:
+        """The first answer that is not as expected; the empty string if there is none."""
+        return next(
+            (f"{what}: {real}, expected {wanted}" for what, real, wanted in self._answers() if real != wanted), ""
+        )
+
+    def _answers(self) -> Iterator[tuple[str, int, int]]:
+        for gate in self.product.gates:
+            for issued in self.tokens:
+                accepted = self.model.accepts(issued.token)
+                yield "check", call(f"{url(gate)}/check", issued.jwt).status, 200 if accepted else 401
+                for api in APIS:
+                    real = call(f"{url(gate)}/authz/{api[0]}/{api[1]}", issued.jwt).status
+                    yield f"{issued.token} to {api}", real, self._expected(issued, api)
+        for client in self.model.clients.values():
+            known = self.credentials.get(client.number)
+            if known is not None:
+                wanted = 200 if self.model.may_log_in(client) else 401
+                yield f"log in of {client.spec.key}", self.product.ask(known).status, wanted
+
+    def _expected(self, issued: Issued, api: Key) -> int:
+        audience = f"{self.product.stage.issuer}/apis/{api[0]}/{api[1]}"
+        if not self.model.accepts(issued.token) or audience not in issued.audience:
+            return 401
+        client = next(c for c in self.model.clients.values() if c.number == issued.token.client)
+        answer = self.model.answer(client, api)
+        if answer in ("403", "410"):
+            return int(answer)
+        return 200 if not issued.scopes or answer in issued.scopes else 403
+
+    def _fetch_tokens(self) -> None:
+        for client in self.model.clients.values():
+            if self.model.may_log_in(client):
+                eventually(f"{client.spec.key} gets a token", partial(self._fetch, client), seconds=_SECONDS)
+        self.tokens = self.tokens[-6:]
+
+    def _fetch(self, client: Client) -> bool:
+        namespace, name = client.spec.key
+        try:
+            found = read_credentials(self.product.rest.get("secrets", namespace, f"{name}-credentials"))
+        except RestError:
+            return False
+        answer = self.product.ask(found)
+        if answer.status != 200:
+            return False
+        self.credentials[client.number] = found
+        jwt = str(answer.json()["access_token"])
+        claims = _claims(jwt)
+        audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+        self.tokens.append(Issued(jwt, self.model.token(client), audience, claims["scope"].split()))
+        return True
+
+
+def _claims(jwt: str) -> dict[str, Any]:
+    payload = jwt.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
+
+
+@pytest.fixture
+def replay(product: Product) -> Iterator[Replay]:
+    cluster = product.stage.cluster
+    for namespace in NAMESPACES:
+        cluster.kubectl("create", "namespace", namespace, check=False)
+        cluster.kubectl("label", "namespace", namespace, "tier-", check=False)
+    yield Replay(product)
+    product.ensure()
+    for kind in _ORDER:
+        eventually(f"{kind}s are gone", partial(_clear, product, kind))
+
+
+def _clear(product: Product, kind: str) -> bool:
+    arguments = ("delete", f"{kind}s.apiclients.dev", "--all", "-n")
+    done = [product.stage.cluster.kubectl(*arguments, namespace, check=False) for namespace in NAMESPACES]
+    return all(one.returncode == 0 for one in done)
+
+
+@pytest.mark.rule(16)
+@pytest.mark.parametrize("seed", [3, 11])
+def test_the_real_gates_answer_as_the_model_says(replay: Replay, seed: int) -> None:
+    for step in generate(seed, 18, timeless=True):
+        replay.do(step)

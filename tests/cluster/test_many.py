@@ -1,0 +1,122 @@
+"""Two hundred clients change at once: all settle, with one write per change, and bad ones delay nobody."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.cluster.product import (
+    Client,
+    Product,
+    Team,
+    condition,
+    encoded,
+    eventually,
+    metrics,
+    numbered,
+    read_credentials,
+    settled,
+    writes,
+)
+from tests.cluster.rest import JsonObject
+
+MANY = 200
+ALL_SECONDS = 120.0
+RECONCILES = 'apiclient_operator_reconcile_total{kind="ApiClient",result="success"}'
+CREATED = '{code="201",resource="secrets",verb="create"}'
+REFUSED = '{code="409",resource="secrets",verb="create"}'
+STATUS = '{code="200",resource="apiclients",verb="update"}'
+
+
+@pytest.mark.rule(3, 7, 21, 24)
+def test_many_clients_at_once(product: Product, team: Team) -> None:
+    foreign = {"metadata": {"name": "bad-foreign-credentials"}, "data": {"client-secret": encoded("foreign")}}
+    product.rest.create("secrets", team.namespace, foreign)
+    good = [team.client(name) for name in numbered("client", MANY)]
+    bad = [team.client("bad-overlap", secret={"lifetime": "1h", "overlap": "1h"}), team.client("bad-foreign")]
+
+    before = writes(product.operator)
+    team.apply(*bad, *good)
+    until_all(team, good, lambda obj: obj["status"].get("observedStatus") == "Available")
+    for client, reason in zip(bad, ("InvalidSpec", "SecretConflict"), strict=True):
+        client.until_condition("Stalled", "True", reason)
+    secrets = team.secrets()
+    assert set(secrets) == {client.secret_name for client in good} | {"bad-foreign-credentials"}
+    settled("the writes", lambda: writes(product.operator))
+    assert since(before, product) == {CREATED: MANY, STATUS: MANY + 2}
+    until_secrets_work(product, secrets, good)
+
+    before = writes(product.operator)
+    change(team, good, "Suspended")
+    until_all(team, good, lambda obj: obj["status"].get("observedStatus") == "Suspended")
+    change(team, good, "Available")
+    until_all(team, good, lambda obj: obj["status"].get("observedStatus") == "Available")
+    settled("the writes", lambda: writes(product.operator))
+    assert since(before, product) == {STATUS: 2 * MANY}
+    assert {name: secret["data"] for name, secret in team.secrets().items()} == {
+        name: secret["data"] for name, secret in secrets.items()
+    }
+    until_secrets_work(product, secrets, good)
+
+    product.operator.stop()
+    product.operator.start()
+    eventually("all are looked at", lambda: metrics(product.operator).get(RECONCILES, 0) >= MANY, seconds=ALL_SECONDS)
+    settled("the writes", lambda: writes(product.operator))
+    assert since({}, product) == {}
+
+
+@pytest.mark.rule(24)
+def test_bad_client_among_many_delays_nobody(product: Product, team: Team) -> None:
+    """While a hundred cannot be done, and are tried again and again, one more takes no longer than usual."""
+    for name in numbered("bad", 100):
+        meta = {"name": f"{name}-credentials"}
+        product.rest.create("secrets", team.namespace, {"metadata": meta, "data": {}})
+    bad = [team.client(name) for name in numbered("bad", 100)]
+    team.apply(*bad)
+    until_all(team, bad, lambda obj: condition(obj, "Stalled").get("reason") == "SecretConflict")
+    began = time.monotonic()
+    team.declare("good-1.0")
+    assert time.monotonic() - began < 15
+
+
+def until_all(team: Team, clients: list[Client], test: Callable[[JsonObject], bool]) -> None:
+    """Wait until the operator has handled the latest spec of all, and the test is true of all."""
+    names = {client.name for client in clients}
+
+    def undone() -> list[str]:
+        return [
+            obj["metadata"]["name"]
+            for obj in team.product.rest.list("apiclients", team.namespace)
+            if obj["metadata"]["name"] in names
+            and not (obj["status"]["observedGeneration"] == obj["metadata"]["generation"] and test(obj))
+        ]
+
+    eventually("all are done", lambda: not undone(), seconds=ALL_SECONDS, pause=0.2)
+
+
+def change(team: Team, clients: list[Client], desired: str) -> None:
+    """Apply all of them with another wish."""
+    for client in clients:
+        client.spec["desiredStatus"] = desired
+    team.apply(*clients)
+
+
+def until_secrets_work(product: Product, secrets: dict[str, JsonObject], clients: list[Client]) -> None:
+    """Wait until every single secret gets a token."""
+
+    def works(client: Client) -> bool:
+        return product.ask(read_credentials(secrets[client.secret_name])).status == 200
+
+    with ThreadPoolExecutor(8) as pool:
+        eventually("every secret works", lambda: all(pool.map(works, clients)))
+
+
+def since(before: dict[str, int], product: Product) -> dict[str, int]:
+    """Writes since then, by verb, resource and answer.
+
+    Without the tries to create a Secret that is there: each tells, once a minute, that it is somebody else's still.
+    """
+    now = writes(product.operator)
+    now.pop(REFUSED, None)
+    return {name: count - before.get(name, 0) for name, count in now.items() if count != before.get(name, 0)}

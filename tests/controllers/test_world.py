@@ -1,0 +1,150 @@
+"""The operator's indexes: what they count, and whom a change concerns."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from apiclients.controllers.kinds import Item
+from apiclients.controllers.world import World
+from apiclients.resources.apiclient import MAX_CONTRACTS
+from tests.lifecycle.parties import raw_api, raw_approval, raw_client, raw_contract, raw_hold
+
+CLIENT, API = Item("ApiClient", "team-a", "billing"), Item("Api", "shop", "orders")
+CONTRACT, APPROVAL = Item("Contract", "team-a", "billing-orders"), Item("ContractApproval", "shop", "yes")
+HOLD = Item("ApiClientHold", "team-a", "leak")
+
+
+class Heard:
+    """A world and what it asks to be looked at again."""
+
+    def __init__(self, *objects: tuple[str, dict[str, Any]]) -> None:
+        self.again: set[Item] = set()
+        self.soon: set[Item] = set()
+        self.world = World(self.again.add, self.soon.add)
+        self._version = 0
+        for store, obj in objects:
+            self.put(store, obj)
+
+    def put(self, store: str, obj: dict[str, Any], *, own: bool = False) -> set[Item]:
+        """What is heard of one change, urgent or not."""
+        self.again.clear()
+        self.soon.clear()
+        self._version += 1
+        changed = copy.deepcopy(obj)
+        changed["metadata"]["resourceVersion"] = str(self._version)
+        getattr(self.world, store).put(changed, own=own)
+        return self.again | self.soon
+
+    def remove(self, store: str, obj: dict[str, Any]) -> set[Item]:
+        self.again.clear()
+        self.soon.clear()
+        getattr(self.world, store).remove((obj["metadata"]["namespace"], obj["metadata"]["name"]))
+        return self.again | self.soon
+
+
+def status(obj: dict[str, Any], observed: str, reason: str = "Active") -> dict[str, Any]:
+    ready = {"type": "Ready", "reason": reason, "status": "True", "lastTransitionTime": "2026-03-01T10:00:00Z"}
+    return obj | {"status": {"observedStatus": observed, "conditions": [ready]}}
+
+
+EVERYBODY = (
+    ("clients", raw_client()),
+    ("apis", raw_api()),
+    ("contracts", raw_contract()),
+    ("approvals", raw_approval()),
+    ("holds", raw_hold()),
+)
+
+
+@pytest.mark.parametrize(
+    ("store", "change", "concerned"),
+    [
+        ("clients", lambda o: o["spec"].update(desiredStatus="Retired"), {CLIENT, CONTRACT}),
+        ("clients", lambda o: o["status"].update(desiredStatus="Retired"), {CLIENT, CONTRACT}),
+        ("clients", lambda o: o["status"].update(observedStatus="Expired"), {CLIENT}),
+        ("clients", lambda o: o["metadata"].update(labels={"a": "b"}), {CLIENT, HOLD}),
+        ("clients", lambda o: o["metadata"].update(uid="new"), {CLIENT, CONTRACT, HOLD}),
+        ("clients", lambda o: o["metadata"].update(deletionTimestamp="2026-03-01T10:00:00Z"), {CLIENT, CONTRACT}),
+        ("apis", lambda o: o["spec"].update(consumers={"from": "Same"}), {API, CONTRACT}),
+        ("apis", lambda o: o["status"].update(desiredStatus="Retired"), {API, CONTRACT}),
+        ("apis", lambda o: o["status"].update(contracts={"active": 1}), {API}),
+        ("contracts", lambda o: o["spec"].update(plan="gold"), {CONTRACT, CLIENT, API, APPROVAL}),
+        ("approvals", lambda o: o["spec"].update(decision="Rejected"), {APPROVAL, CONTRACT}),
+        ("holds", lambda o: o["spec"].update(reason="Another"), {HOLD, CLIENT}),
+        ("holds", lambda o: o["status"].update(stoppedCount=1), {HOLD}),
+    ],
+)
+def test_whom_a_change_concerns(store: str, change: Callable[[dict[str, Any]], object], concerned: set[Item]) -> None:
+    heard = Heard(*EVERYBODY)
+    obj = copy.deepcopy(dict(EVERYBODY)[store])
+    change(obj)
+    assert heard.put(store, obj) == concerned
+
+
+@pytest.mark.parametrize(
+    ("store", "concerned"),
+    [
+        ("clients", {CLIENT, CONTRACT, HOLD}),
+        ("apis", {API, CONTRACT}),
+        ("contracts", {CONTRACT, CLIENT, API, APPROVAL}),
+        ("approvals", {APPROVAL, CONTRACT}),
+        ("holds", {HOLD, CLIENT}),
+    ],
+)
+def test_whom_a_deletion_concerns(store: str, concerned: set[Item]) -> None:
+    assert Heard(*EVERYBODY).remove(store, dict(EVERYBODY)[store]) == concerned
+
+
+def test_an_own_write_concerns_everybody_but_its_object() -> None:
+    heard = Heard(*EVERYBODY)
+    assert heard.put("contracts", status(raw_contract(), "Active"), own=True) == {CLIENT, API, APPROVAL}
+
+
+def test_a_contract_that_moves_concerns_both_sides_and_its_rivals() -> None:
+    rival = raw_contract("rival")
+    heard = Heard(*EVERYBODY, ("contracts", rival))
+    moved = raw_contract()
+    moved["spec"] |= {"clientName": "other", "api": {"namespace": "bank", "name": "loans"}}
+    rival_item, other = Item("Contract", "team-a", "rival"), Item("ApiClient", "team-a", "other")
+    assert heard.put("contracts", moved) == {
+        CONTRACT, CLIENT, API, APPROVAL, rival_item, other, Item("Api", "bank", "loans")
+    }  # fmt: skip
+    assert heard.world.contracts_of_api(("shop", "orders")).counts.pending == 1
+    assert heard.world.contracts_of_api(("bank", "loans")).counts.pending == 1
+
+
+def test_counts_of_an_api_are_not_urgent_and_everything_else_is() -> None:
+    heard = Heard(*EVERYBODY)
+    heard.put("contracts", status(raw_contract(), "Active"))
+    assert heard.soon == {API}
+
+
+def test_labels_of_a_namespace_concern_its_contracts() -> None:
+    heard = Heard(*EVERYBODY)
+    heard.again.clear()
+    heard.world.namespace_changed("team-a")
+    assert heard.again == {CONTRACT}
+
+
+def test_who_is_one_too_many_is_looked_at_when_another_contract_ends() -> None:
+    """Nothing else would ever tell it that there is room."""
+    many = [status(raw_contract(f"c-{n:03}"), "Active") for n in range(MAX_CONTRACTS)]
+    for number, contract in enumerate(many):
+        contract["spec"]["api"] = {"namespace": "shop", "name": f"api-{number}"}
+    extra = status(raw_contract("extra"), "Inactive", "TooManyContracts")
+    heard = Heard(*(("contracts", contract) for contract in [*many, extra]))
+    item = Item("Contract", "team-a", "extra")
+    assert item in heard.remove("contracts", many[0])
+    assert item not in heard.remove("contracts", many[1]), "there was room already"
+    assert item in Heard(*(("contracts", c) for c in [*many, extra])).put(
+        "contracts", status(many[0], "Inactive", "ApiRetired")
+    )
+    heard.put("contracts", many[0])
+    heard.put("contracts", many[1])
+    moved = copy.deepcopy(many[2])
+    moved["spec"]["clientName"] = "other"
+    assert item in heard.put("contracts", moved)

@@ -1,0 +1,199 @@
+"""What gates see of the API server is frozen, lost, replayed or refused: no wrong yes, and recovery without a hand."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.arena import MAX_STALENESS, RELIST_BOUND, Arena, Team, eventually
+
+pytestmark = pytest.mark.cluster
+
+_OURS = ("apiclients", "apis", "contracts", "contractapprovals", "apiclientholds")
+
+
+def mute(arena: Arena, *resources: str) -> None:
+    """Watches of all gates stay open and deliver nothing."""
+    for gate in arena.gates:
+        gate.proxy.mute(*resources)
+
+
+@pytest.mark.rule(16, 17)
+def test_suspension_holds_within_max_staleness_although_all_watches_are_silent(arena: Arena, team: Team) -> None:
+    team.declare("billing")
+    with arena.promise("a client suspended behind silent watches", team.token("billing")) as promise:
+        mute(arena, *_OURS)
+        with promise.ends(within=MAX_STALENESS):
+            team.wish("billing", "Suspended")
+        arena.until(401, promise.token)
+        assert all(gate.service.is_ready() for gate in arena.gates), "the lists prove that the picture is fresh"
+        team.observed("billing", "Suspended")
+        team.wish("billing", "Available")
+        promise.either()
+        arena.until(200, promise.token)
+    eventually("it is told", lambda: all(gate.metric("lost_events_total") > 0 for gate in arena.gates))
+
+
+@pytest.mark.rule(16, 17)
+def test_retirement_and_hold_hold_within_max_staleness_although_all_watches_are_silent(
+    arena: Arena, team: Team
+) -> None:
+    team.declare("retired")
+    team.declare("held")
+    tokens = team.token("retired"), team.token("held")
+    with arena.promise("retired", tokens[0]) as retired, arena.promise("held", tokens[1]) as held:
+        mute(arena, *_OURS)
+        with retired.ends(within=MAX_STALENESS):
+            team.wish("retired", "Retired")
+        with held.ends(within=MAX_STALENESS):
+            team.hold("stop", "held")
+        time.sleep(MAX_STALENESS)
+        arena.until(401, retired.token)
+        arena.until(401, held.token)
+        held.either()
+        team.admin.delete("apiclientholds", team.namespace, "stop")
+        arena.until(200, held.token)
+
+
+@pytest.mark.rule(17)
+@pytest.mark.parametrize("status", ["Suspended", "Retired"])
+def test_one_lost_event_of_a_client_is_found_by_a_proof(arena: Arena, team: Team, status: str) -> None:
+    team.declare("billing")
+    with arena.promise(f"{status}, and the event is lost", team.token("billing")) as promise:
+        losses = [gate.proxy.lose("apiclients", name="billing", times=9) for gate in arena.gates]
+        with promise.ends(within=MAX_STALENESS):
+            team.wish("billing", status)
+        arena.until(401, promise.token)
+        for loss in losses:
+            assert loss.happened.wait(MAX_STALENESS)
+
+
+@pytest.mark.rule(17)
+def test_lost_event_of_a_hold_is_found_by_a_proof(arena: Arena, team: Team) -> None:
+    team.declare("billing")
+    with arena.promise("held, and the event is lost", team.token("billing")) as promise:
+        losses = [gate.proxy.lose("apiclientholds", times=9) for gate in arena.gates]
+        with promise.ends(within=MAX_STALENESS):
+            team.hold("stop", "billing")
+        arena.until(401, promise.token)
+        for loss in losses:
+            assert loss.happened.wait(MAX_STALENESS)
+
+
+def delete_client(team: Team, shop: Team) -> None:
+    team.admin.delete("apiclients", team.namespace, "billing")
+
+
+def delete_contract(team: Team, shop: Team) -> None:
+    team.admin.delete("contracts", team.namespace, "billing-orders")
+
+
+def delete_approval(team: Team, shop: Team) -> None:
+    spec = {"spec": {"decision": "Rejected", "reason": "on second thoughts"}}
+    team.admin.patch("contractapprovals", shop.namespace, "billing", spec)
+
+
+def delete_api(team: Team, shop: Team) -> None:
+    team.admin.delete("apis", shop.namespace, "orders")
+
+
+def retire_api(team: Team, shop: Team) -> None:
+    spec = {"desiredStatus": "Retired", "retirement": {"acknowledgedContractCount": 1}}
+    team.admin.patch("apis", shop.namespace, "orders", {"spec": spec})
+
+
+@pytest.mark.rule(14, 17)
+@pytest.mark.parametrize(
+    ("resource", "end"),
+    [
+        ("apiclients", delete_client),
+        ("contracts", delete_contract),
+        ("contractapprovals", delete_approval),
+        ("apis", delete_api),
+        ("apis", retire_api),
+    ],
+    ids=["client deleted", "contract deleted", "approval rejected", "API deleted", "API retired"],
+)
+def test_lost_end_is_found_by_a_relist(
+    arena: Arena, team: Team, shop: Team, resource: str, end: Callable[[Team, Team], None]
+) -> None:
+    path = team.contracted(shop)
+    with arena.promise(f"{end.__name__}, and the event is lost", team.token("billing"), path) as promise:
+        mute(arena, *_OURS)
+        with promise.ends(within=RELIST_BOUND):
+            end(team, shop)
+        eventually("refused", lambda: not arena.verdicts(promise.token, path) & {200})
+        assert arena.verdicts(promise.token, path) <= {401, 403, 410, 503}
+    arena.ensure()
+    assert eventually("it is told", lambda: sum(gate.metric("lost_events_total") for gate in arena.gates))
+
+
+@pytest.mark.rule(17)
+def test_old_events_delivered_again_revive_nothing(arena: Arena, team: Team, shop: Team) -> None:
+    path = team.contracted(shop)
+    team.declare("other")
+    tokens = team.token("billing"), team.token("other")
+    with arena.promise("contract that ended", tokens[0], path) as ended, arena.promise("suspended", tokens[1]) as other:
+        with ended.ends(within=RELIST_BOUND):
+            team.admin.delete("contracts", team.namespace, "billing-orders")
+        with other.ends(within=MAX_STALENESS):
+            team.wish("other", "Suspended")
+        team.observed("other", "Suspended")
+        arena.until(403, ended.token, path)
+        arena.until(401, other.token)
+        ended.refuse()
+        other.refuse()
+        for _ in range(3):
+            for proxy in (arena.operator_proxy, *(gate.proxy for gate in arena.gates)):
+                assert proxy.replay(*_OURS)
+            time.sleep(0.3)
+    assert team.observed("other", "Suspended")
+
+
+@pytest.mark.rule(17)
+@pytest.mark.parametrize("status", [409, 410, 429, 500])
+def test_errors_of_the_api_server_change_no_answer_and_pass(arena: Arena, team: Team, status: int) -> None:
+    team.declare("billing")
+    with arena.promise(f"while the API server answers {status}", team.token("billing")) as promise:
+        proxies = [arena.operator_proxy, *(gate.proxy for gate in arena.gates)]
+        refusals = [proxy.refuse(status, lambda _: True, times=12) for proxy in proxies]
+        for proxy in proxies:
+            proxy.cut()
+        team.declare("newcomer")
+        assert all(refusal.given for refusal in refusals)
+        eventually("all errors have been given", lambda: not any(refusal.left for refusal in refusals))
+        with promise.ends(within=MAX_STALENESS):
+            team.wish("billing", "Suspended")
+        arena.until(401, promise.token)
+    arena.until(200, team.token("newcomer"))
+
+
+@pytest.mark.rule(17)
+def test_one_gate_cut_off_says_503_and_the_other_goes_on(arena: Arena, team: Team) -> None:
+    team.declare("billing")
+    cut_off, other = arena.gates
+    with arena.promise("one gate is cut off", team.token("billing")) as promise:
+        cut_off.proxy.cut(for_good=True)
+        eventually("503", lambda: cut_off.check(promise.token) == 503)
+        assert other.check(promise.token) == 200
+        with promise.ends(within=MAX_STALENESS):
+            team.wish("billing", "Suspended")
+        eventually("401", lambda: other.check(promise.token) == 401)
+        assert cut_off.check(promise.token) == 503
+        cut_off.proxy.heal()
+        arena.until(401, promise.token)
+
+
+@pytest.mark.rule(17)
+def test_slow_api_server_costs_freshness_and_never_truth(arena: Arena, team: Team) -> None:
+    team.declare("billing")
+    with arena.promise("every request takes long", team.token("billing")) as promise:
+        for gate in arena.gates:
+            gate.proxy.delay = MAX_STALENESS / 4
+        time.sleep(1)
+        with promise.ends(within=MAX_STALENESS):
+            team.wish("billing", "Suspended")
+        arena.until(401, promise.token)
+        for gate in arena.gates:
+            gate.proxy.delay = MAX_STALENESS
+        eventually("too slow to prove anything", lambda: arena.verdicts(promise.token) == {503})
