@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -62,9 +63,7 @@ class Replay:
             return
         self.model.do(step)
         self.model.settle()
-        eventually(
-            f"the gates answer as the model says after {step}", lambda: self._differences() == "", seconds=_SECONDS
-        )
+        self._until_same(step)
         self._fetch_tokens()
 
     def _unseen_rejection(self, step: Step) -> bool:
@@ -89,11 +88,13 @@ class Replay:
 
     # What the gates answer.
 
-    def _differences(self) -> str:
-        """The first answer that is not as expected; the empty string if there is none."""
-        return next(
-            (f"{what}: {real}, expected {wanted}" for what, real, wanted in self._answers() if real != wanted), ""
-        )
+    def _until_same(self, step: Step) -> None:
+        end = time.monotonic() + _SECONDS
+        while difference := next(
+            (f"{what}: {real}, not {told}" for what, real, told in self._answers() if real != told), ""
+        ):
+            assert time.monotonic() < end, f"after {step}: {difference}"
+            time.sleep(0.05)
 
     def _answers(self) -> Iterator[tuple[str, int, int]]:
         for gate in self.product.gates:

@@ -1,4 +1,4 @@
-"""``python -m tests.faults.soak --minutes 60``: both programs at work for a long time; memory and descriptors stay flat."""
+"""``python -m tests.faults.soak --minutes 60``: both programs at work; memory and descriptors stay flat."""
 
 import argparse
 import contextlib

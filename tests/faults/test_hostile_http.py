@@ -130,7 +130,7 @@ def test_any_body_is_answered_and_crashes_nothing(arena: Arena, team: Team) -> N
 
 
 @pytest.mark.rule(17)
-def test_idle_connections_keep_nobody_out_and_are_let_go(arena: Arena, team: Team) -> None:
+def test_idle_and_half_sent_requests_keep_nobody_out(arena: Arena, team: Team) -> None:
     team.declare("billing")
     gate = arena.gates[0]
     where = urlsplit(gate.url)

@@ -144,8 +144,7 @@ def test_old_events_delivered_again_revive_nothing(arena: Arena, team: Team, sho
         ended.refuse()
         other.refuse()
         for _ in range(3):
-            for proxy in (arena.operator_proxy, *(gate.proxy for gate in arena.gates)):
-                assert proxy.replay(*_OURS)
+            assert all(gate.proxy.replay(*_OURS) for gate in arena.gates)
             time.sleep(0.3)
     assert team.observed("other", "Suspended")
 

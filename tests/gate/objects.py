@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from apiclients.lifecycle.calls import CallDenial, Route
 from apiclients.resources.fields import format_time
-from tests.gate.support import START, UID, time_at
+from tests.gate.support import START, UID, World, time_at
 
 #: The Api and the contract of most tests.
 API = ("team-b", "orders")
@@ -123,3 +124,9 @@ def hold_object(
     if expires is not None:
         spec["expiresTime"] = format_time(time_at(expires))
     return {"metadata": _metadata((namespace, name), f"hold-{namespace}-{name}", 1, False), "spec": spec}
+
+
+def way(world: World, api: tuple[str, str] = API, uid: str = UID) -> Route | CallDenial:
+    """How a client gets to an Api in this world."""
+    access = world.routes.find("/".join(api).encode())
+    return access.way(uid).route if access else CallDenial.NO_CONTRACT

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -13,7 +14,7 @@ import yaml
 from apiclients.plan.core import plan
 from apiclients.plan.forecast import forecast
 from apiclients.plan.live import LiveState, Workload, live_state
-from apiclients.plan.manifests import NOTHING, Manifests, SourceFile, Tree, read_all
+from apiclients.plan.manifests import Manifests, SourceFile, Tree, read_all
 from apiclients.plan.model import Entry, Plan
 from apiclients.plan.world import AnyObject, World
 from apiclients.resources.names import API_VERSION
@@ -130,8 +131,24 @@ def live_of(
     *objects: JsonObject, now: datetime = NOW, workloads: Iterable[Workload] | None = (), namespaces: Any = None
 ) -> LiveState:
     """A live state as the operator's decisions leave it."""
-    manifests = read(tree("live", *objects))[0]
-    world = forecast(NOTHING, manifests, None, now).after
+    return _live(world_after((), objects, None, now), now, workloads, namespaces)
+
+
+def live_through(*steps: tuple[JsonObject, ...], now: datetime = NOW) -> LiveState:
+    """A live state after several states of the manifests were applied one after the other."""
+    live = live_of(*steps[0], now=now)
+    for before, after in pairwise(steps):
+        live = _live(world_after(before, after, live, now), now, (), None)
+    return live
+
+
+def planned(base: tuple[JsonObject, ...], head: tuple[JsonObject, ...], live: LiveState | None) -> Plan:
+    """The plan for a live state that is not just what base makes."""
+    one, other = read(tree("base", *base), tree("head", *head))
+    return plan(one, other, live, NOW)
+
+
+def _live(world: World, now: datetime, workloads: Iterable[Workload] | None, namespaces: Any) -> LiveState:
     raws = [raw(found) for name, found in sorted(world.objects.items()) if name not in world.assumed]
     labels = {name.namespace: {"kubernetes.io/metadata.name": name.namespace} for name in world.objects}
     return live_state(
