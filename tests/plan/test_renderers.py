@@ -88,7 +88,7 @@ def test_colour_adds_nothing_but_colour(made: Plan) -> None:
 
 def test_markdown_stays_markdown(made: Plan) -> None:
     shown = markdown.render(nasty(made), key="--> <script>")
-    assert shown.startswith("<!-- apiclient-plan:----script- -->\n")
+    assert shown.startswith("<!-- apiclient-plan:-script- -->\n")
     assert "<script>" not in shown
     assert "@team" not in shown
     assert shown.count("<details") == shown.count("</details>")

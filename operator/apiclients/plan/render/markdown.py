@@ -18,7 +18,7 @@ _MOST_NAMES = 50
 _ICONS = {Severity.IRREVERSIBLE: "🟥", Severity.DISRUPTIVE: "🟧", Severity.REVERSIBLE: "🟦", Severity.NONE: "⬜"}
 _LEVELS = {Level.ERROR: "❌", Level.WARNING: "⚠️", Level.NOTE: "ℹ️"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~<>&])")
-_KEY = re.compile(r"[^A-Za-z0-9._/-]")
+_KEY = re.compile(r"[^A-Za-z0-9._/]+")
 
 
 def render(plan: Plan, *, key: str = "default") -> str:
