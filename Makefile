@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup cluster demo up test test-unit test-cluster lint format generate lock clean
+.PHONY: help setup cluster demo up test test-unit test-cluster faults soak bench lint format generate lock clean
 
 help: ## Show the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,16 @@ test-unit: $(READY) ## Run the tests that need no cluster (under 30 s)
 test-cluster: cluster ## Run the tests against the real API server
 	@$(BIN)/python -m pytest -m cluster
 
+faults: cluster ## Run 100 random stories of 50 steps, with faults (hours); STORIES and STEPS set other numbers
+	@$(BIN)/python -m tests.faults --stories $(or $(STORIES),100) --steps $(or $(STEPS),50)
+
+soak: cluster ## Run an hour under load and report memory and descriptors; MINUTES sets another time
+	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),60)
+
+bench: cluster ## Measure against floors in the same run; BENCH=cold|restart|latency|gate|... for one
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check matplotlib==3.11.2
+	@$(BIN)/python -m bench $(or $(BENCH),all)
+
 lint: $(READY) ## Check format, style, types, layers, manifests and generated files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -44,6 +54,7 @@ lint: $(READY) ## Check format, style, types, layers, manifests and generated fi
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m apiclients.resources.crd crds/ --check
 	@$(BIN)/python -m apiclients.resources.reference docs/reference.md --check
+	@$(BIN)/python -m apiclients.cli.docs docs/cli.md --check
 	@for folder in manifests/control manifests/base manifests/overlays/*; do \
 	  $(BIN)/kubectl kustomize $$folder > /dev/null || exit 1; done
 
@@ -51,9 +62,10 @@ format: $(READY) ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-generate: $(READY) ## Write crds/ and docs/reference.md from the models
+generate: $(READY) ## Write crds/, docs/reference.md and docs/cli.md from the code
 	@$(BIN)/python -m apiclients.resources.crd crds/
 	@$(BIN)/python -m apiclients.resources.reference docs/reference.md
+	@$(BIN)/python -m apiclients.cli.docs docs/cli.md
 
 lock: $(READY) ## Pin all requirements anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml -o requirements.lock

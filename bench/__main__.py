@@ -3,13 +3,17 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bench import burst, cold, gate, growth, latency, machine, memory, peers, plots, report, restart
+from bench.gate import running_gate
+from bench.population import Population
 from bench.report import Result
-from bench.stand import QUICK, Plan
+from bench.stand import QUICK, Plan, open_populated
 
 BENCHMARKS: dict[str, Callable[[Plan], Result]] = {
     "cold": cold.measure,
@@ -28,21 +32,40 @@ def main(arguments: Sequence[str]) -> int:
     """Run what is asked for; 1 if a count is wrong. A target that is missed is told, not failed."""
     options = _parse(arguments)
     plan = _plan(options)
-    names = list(BENCHMARKS) if options.benchmark == "all" else [options.benchmark]
-    results = []
-    for name in names:
-        before, started = machine.load(), time.monotonic()
-        _say(f"{name} ...")
-        result = BENCHMARKS[name](plan)
-        loads = f"load average {before:.1f} before, {machine.load():.1f} after"
-        result.notes.append(f"took {time.monotonic() - started:.0f} s; {loads}")
-        results.append(result)
-        print(report.text(result), flush=True)
-        facts = machine.facts(" ".join(["python -m bench", *arguments])) | {"load_before": before, "plan": str(plan)}
-        report.save([result], facts | {"load_after": machine.load()}, options.out)
-        for path in plots.draw([result], options.out):
-            _say(f"drew {path.name}")
-    return int(any(figure.wrong for result in results for figure in result.figures))
+    facts = machine.facts(" ".join(["python -m bench", *arguments])) | {"plan": str(plan)}
+    wrong = False
+    for measure in _everything(plan) if options.benchmark == "all" else [partial(BENCHMARKS[options.benchmark], plan)]:
+        result = _measured(measure, facts, options.out)
+        wrong = wrong or any(figure.wrong for figure in result.figures)
+    return int(wrong)
+
+
+def _everything(plan: Plan) -> Iterator[Callable[[], Result]]:
+    """All benchmarks; those that need everything reconciled share one cluster."""
+    yield partial(cold.measure, plan)
+    with open_populated(Population(plan.clients)) as stand:
+        yield partial(restart.measured, plan, stand)
+        yield partial(burst.measured, plan, stand)
+        with running_gate(stand) as running:
+            yield partial(gate.measured, plan, stand, running)
+            yield partial(latency.measured, plan, stand, running)
+            yield partial(peers.measured, plan, stand, running)
+        yield partial(memory.measured, plan, stand)
+    yield partial(growth.measure, plan)
+
+
+def _measured(measure: Callable[[], Result], facts: dict[str, Any], folder: Path) -> Result:
+    """Measure, print, write and draw."""
+    before, started = machine.load(), time.monotonic()
+    result = measure()
+    loads = {"load_before": before, "load_after": machine.load()}
+    seconds = time.monotonic() - started
+    result.notes.append(f"took {seconds:.0f} s; load average {before:.1f} before, {loads['load_after']:.1f} after")
+    print(report.text(result), flush=True)
+    report.save([result], facts | loads, folder)
+    for path in plots.draw([result], folder):
+        _say(f"drew {path.name}")
+    return result
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -49,9 +49,9 @@ class Requests:
 
 
 def measure(plan: Plan) -> Result:
-    """All rounds."""
+    """On a stand of its own."""
     with open_populated(Population(plan.clients, plan.contracts)) as stand, running_gate(stand) as gate:
-        return _measure(plan, stand, gate)
+        return measured(plan, stand, gate)
 
 
 @contextmanager
@@ -85,7 +85,8 @@ async def make_requests(stand: Stand, clients: int) -> tuple[Mint, list[Client],
     )
 
 
-def _measure(plan: Plan, stand: Stand, gate: Service) -> Result:
+def measured(plan: Plan, stand: Stand, gate: Service) -> Result:
+    """All rounds, on a stand that is there."""
     mint, _, requests = run(make_requests(stand, min(_MOST_CLIENTS, plan.clients)))
     kinds = {
         "cached check of a call": requests.cached,

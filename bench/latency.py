@@ -16,7 +16,7 @@ from apiclients.controllers.kinds import API_CLIENTS
 from apiclients.kube.client import JsonObject, KubeClient
 from apiclients.kube.errors import ConflictError
 from bench import hammer
-from bench.gate import Requests, apply, make_requests, running_gate
+from bench.gate import apply, make_requests, running_gate
 from bench.population import TEAM, Population, client_name, connected
 from bench.report import Figure, Goal, Plot, Result, Series, Target
 from bench.servers import port_of
@@ -60,14 +60,14 @@ class Probe:
 
 
 def measure(plan: Plan) -> Result:
-    """Idle and under load."""
+    """On a stand of its own."""
     with open_populated(Population(plan.clients, plan.contracts)) as stand, running_gate(stand) as gate:
-        mint, known, requests = run(make_requests(stand, min(_CLIENTS, plan.clients)))
-        return measured(plan, stand, gate, mint, known, requests)
+        return measured(plan, stand, gate)
 
 
-def measured(plan: Plan, stand: Stand, gate: Service, mint: Mint, known: list[Client], requests: Requests) -> Result:
+def measured(plan: Plan, stand: Stand, gate: Service) -> Result:
     """Idle and under load, on a stand that is there."""
+    mint, known, requests = run(make_requests(stand, min(_CLIENTS, plan.clients)))
     idle = run(_tries(stand, gate, mint, known, plan.tries))
     limit = apply(gate, requests.cached, plan.seconds).per_second
     seconds = plan.tries * 0.5 + 60

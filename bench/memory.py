@@ -28,13 +28,21 @@ class Start:
 
 
 def measure(plan: Plan) -> Result:
-    """Empty and full."""
-    population = Population(plan.clients, 2 * plan.clients)
-    with open_stand() as stand:
-        empty = [start(stand) for _ in range(plan.rounds)]
-    with open_populated(population) as stand:
-        full = [start(stand) for _ in range(plan.rounds)]
-        used = _used(stand, plan)
+    """On a stand of its own."""
+    with open_populated(Population(plan.clients, plan.contracts)) as stand:
+        return measured(plan, stand)
+
+
+def measured(plan: Plan, stand: Stand) -> Result:
+    """Empty, on a fresh stand, and full, on one with N contracts that is there: N more are added."""
+    population = Population(plan.clients, 2 * plan.contracts)
+    with open_stand() as fresh:
+        empty = [start(fresh) for _ in range(plan.rounds)]
+    stand.add_contracts(population, known=plan.contracts)
+    stand.settled()
+    run(stand.verify(population))
+    full = [start(stand) for _ in range(plan.rounds)]
+    used = _used(stand, plan)
     large = plan.clients >= 10_000
     figures = [
         Figure(

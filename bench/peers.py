@@ -19,7 +19,7 @@ from bench.hammer import Load
 from bench.population import Population
 from bench.report import Figure, Result, Target
 from bench.servers import port_of
-from bench.stand import Plan, open_populated, run
+from bench.stand import Plan, Stand, open_populated, run
 from bench.tokens import introspect, post
 from cluster.programs import free_port
 from demo.calls import request
@@ -32,31 +32,35 @@ _INSTALL_SECONDS = 180
 
 
 def measure(plan: Plan) -> Result:
-    """All rounds, if the peer is to be had."""
+    """On a stand of its own."""
+    with open_populated(Population(plan.clients, plan.contracts)) as stand, running_gate(stand) as gate:
+        return measured(plan, stand, gate)
+
+
+def measured(plan: Plan, stand: Stand, gate: Service) -> Result:
+    """All rounds, on a stand that is there, if the peer is to be had."""
     if not shutil.which("node") or not shutil.which("npm"):
         return Result("peers", notes=["skipped: node and npm are not installed"])
-    population = Population(plan.clients, plan.contracts)
     clients = min(_CLIENTS, plan.clients)
-    with open_populated(population) as stand, running_gate(stand) as gate:
-        mint, known, requests = run(make_requests(stand, clients))
-        ours = {
-            "introspection, cached": [introspect(client, mint.token(client)) for client in known],
-            "token": requests.tokens,
-        }
-        try:
-            with _peer(stand.stage.folder, clients) as peer:
-                theirs = _requests(port_of(peer), clients)
-                mine: dict[str, list[Load]] = {name: [] for name in ours}
-                its: dict[str, list[Load]] = {name: [] for name in ours}
-                for name in ours:  # warm both up, V8 above all
-                    apply(peer, theirs[name], plan.seconds)
-                    apply(gate, ours[name], plan.seconds / 2)
-                for _ in range(plan.rounds):
-                    for name in ours:
-                        its[name].append(apply(peer, theirs[name], plan.seconds))
-                        mine[name].append(apply(gate, ours[name], plan.seconds))
-        except subprocess.SubprocessError as error:
-            return Result("peers", notes=[f"skipped: {PEER} could not be installed: {error}"])
+    mint, known, requests = run(make_requests(stand, clients))
+    ours = {
+        "introspection, cached": [introspect(client, mint.token(client)) for client in known],
+        "token": requests.tokens,
+    }
+    try:
+        with _peer(stand.stage.folder, clients) as peer:
+            theirs = _requests(port_of(peer), clients)
+            mine: dict[str, list[Load]] = {name: [] for name in ours}
+            its: dict[str, list[Load]] = {name: [] for name in ours}
+            for name in ours:  # warm both up, V8 above all
+                apply(peer, theirs[name], plan.seconds)
+                apply(gate, ours[name], plan.seconds / 2)
+            for _ in range(plan.rounds):
+                for name in ours:
+                    its[name].append(apply(peer, theirs[name], plan.seconds))
+                    mine[name].append(apply(gate, ours[name], plan.seconds))
+    except subprocess.SubprocessError as error:
+        return Result("peers", notes=[f"skipped: {PEER} could not be installed: {error}"])
     targets = {"introspection, cached": Target(">=", 1.3)}
     figures = []
     for name in ours:

@@ -30,9 +30,9 @@ class Population:
         """All clients."""
         return (client_name(number) for number in range(self.clients))
 
-    def contract_bodies(self) -> Iterator[JsonObject]:
-        """All contracts."""
-        return (self.contract(number) for number in range(self.contracts))
+    def contract_bodies(self, known: int = 0) -> Iterator[JsonObject]:
+        """All contracts but the first so many."""
+        return (self.contract(number) for number in range(known, self.contracts))
 
     def contract(self, number: int) -> JsonObject:
         """One contract."""
@@ -107,8 +107,8 @@ async def create_clients(kube: KubeClient, population: Population) -> None:
     await in_flight(population.client_names(), lambda name: kube.create(API_CLIENTS, TEAM, client_body(name)))
 
 
-async def create_contracts(kube: KubeClient, population: Population) -> None:
-    """All Apis and contracts."""
-    names = [api_name(number) for number in range(APIS_OF_PROVIDER)]
+async def create_contracts(kube: KubeClient, population: Population, known: int = 0) -> None:
+    """All Apis and contracts; the first ``known`` contracts are there already, and so are the Apis."""
+    names = [api_name(number) for number in range(APIS_OF_PROVIDER)] if not known else []
     await in_flight(names, lambda name: kube.create(APIS, PROVIDER, api_body(name)))
-    await in_flight(population.contract_bodies(), lambda one: kube.create(CONTRACTS, TEAM, one))
+    await in_flight(population.contract_bodies(known), lambda one: kube.create(CONTRACTS, TEAM, one))

@@ -28,25 +28,30 @@ class Restart:
 
 
 def measure(plan: Plan) -> Result:
-    """All rounds, without and with contracts."""
+    """On a stand of its own."""
+    with open_populated(Population(plan.clients)) as stand:
+        return measured(plan, stand)
+
+
+def measured(plan: Plan, stand: Stand) -> Result:
+    """All rounds with clients alone; then the contracts are added, and all rounds again."""
     bare = Population(plan.clients)
     full = Population(plan.clients, plan.contracts)
-    with open_populated(bare) as stand:
-        result = Result("restart")
-        first = _rounds(stand, bare, plan.rounds)
-        result.figures += _figures(f"{plan.clients:,} clients", *first, Target("<=", 3.5), _memory(plan))
-        before, started = stand.api_server_cpu(), time.monotonic()
-        stand.add_contracts(full)
-        loaded = time.monotonic() - started
-        writes = stand.settled().all_writes()
-        stand.settle(full)
-        result.notes.append(
-            f"{plan.contracts:,} contracts were created in {loaded:.1f} s beside a running operator, all Active "
-            f"{max(0.0, time.monotonic() - started - loaded - 5):.1f} s later; it wrote {writes:,} times for them; "
-            f"API server CPU {stand.api_server_cpu() - before:.1f} s"
-        )
-        second = _rounds(stand, full, plan.rounds)
-        result.figures += _figures(f"and {plan.contracts:,} contracts", *second, None, None)
+    result = Result("restart")
+    first = _rounds(stand, bare, plan.rounds)
+    result.figures += _figures(f"{plan.clients:,} clients", *first, Target("<=", 3.5), _memory(plan))
+    before, started = stand.api_server_cpu(), time.monotonic()
+    stand.add_contracts(full)
+    loaded = time.monotonic() - started
+    writes = stand.settled().all_writes()
+    stand.settle(full)
+    result.notes.append(
+        f"{plan.contracts:,} contracts were created in {loaded:.1f} s beside a running operator, all Active "
+        f"{max(0.0, time.monotonic() - started - loaded - 5):.1f} s later; it wrote {writes:,} times for them; "
+        f"API server CPU {stand.api_server_cpu() - before:.1f} s"
+    )
+    second = _rounds(stand, full, plan.rounds)
+    result.figures += _figures(f"and {plan.contracts:,} contracts", *second, None, None)
     result.plots.append(_plot(first, second))
     return result
 

@@ -151,12 +151,12 @@ class Stand:
             if population.contracts:
                 await create_contracts(kube, population)
 
-    def add_contracts(self, population: Population) -> None:
-        """Create the contracts of clients that are there."""
+    def add_contracts(self, population: Population, known: int = 0) -> None:
+        """Create the contracts of clients that are there, but the first so many."""
 
         async def add() -> None:
             async with connected(self.kubeconfig) as kube:
-                await create_contracts(kube, population)
+                await create_contracts(kube, population, known)
 
         run(add())
 

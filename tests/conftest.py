@@ -8,13 +8,16 @@ import pytest
 
 from cluster.binaries import ensure_binaries, find_binaries
 
-_FOLDER = Path(__file__).parent / "cluster"
+_HERE = Path(__file__).parent
+#: These start clusters, whatever their fixtures are.
+_WITH_CLUSTER = (_HERE / "cluster", _HERE / "faults", _HERE / "cluster_program" / "test_local_cluster.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark with ``cluster`` what stands in tests/cluster, and each test one of whose fixtures is a cluster."""
+    """Mark with ``cluster`` what is known to start clusters, and each test one of whose fixtures is a cluster."""
     for item in items:
-        if _FOLDER in item.path.parents or _uses_cluster(item):
+        places = {item.path, *item.path.parents}
+        if places.intersection(_WITH_CLUSTER) or _uses_cluster(item):
             item.add_marker("cluster")
 
 

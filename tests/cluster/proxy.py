@@ -49,6 +49,7 @@ class Asked:
     resource: str
     name: str
     subresource: str
+    watch: bool = False
 
     @property
     def is_write(self) -> bool:
@@ -56,7 +57,7 @@ class Asked:
         return self.method in _WRITES
 
     @classmethod
-    def read(cls, method: str, path: str) -> Self:
+    def read(cls, method: str, path: str, *, watch: bool = False) -> Self:
         """From ``/api/v1/...`` or ``/apis/<group>/<version>/...``."""
         parts = path.strip("/").split("/")
         rest = parts[2:] if parts[0] == "api" else parts[3:]
@@ -64,7 +65,7 @@ class Asked:
         if rest[:1] == ["namespaces"] and len(rest) > 2:
             namespace, rest = rest[1], rest[2:]
         resource, name, subresource = [*rest, "", "", ""][:3]
-        return cls(method, namespace, resource, name, subresource)
+        return cls(method, namespace, resource, name, subresource, watch)
 
 
 Judge = Callable[[Asked], Fate]
@@ -106,6 +107,8 @@ class ApiProxy:
         self._server = cluster.server
         self._tls = ssl.create_default_context(cafile=str(cluster.ca_file))
         self._judge: Judge = pass_all
+        self._stalled: str | None = None
+        self._flowing = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="api-proxy", daemon=True)
         self._released = asyncio.Event()
@@ -143,6 +146,16 @@ class ApiProxy:
 
         self._run(change())
 
+    def stall_watch(self, resource: str | None) -> None:
+        """Let no event of this resource through, on connections that stay open; None lets all through, late."""
+
+        async def change() -> None:
+            self._stalled = resource
+            self._flowing.set()
+            self._flowing = asyncio.Event()
+
+        self._run(change())
+
     async def _start(self) -> None:
         # Credentials belong to whoever asks: no cookies, no environment.
         connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
@@ -165,7 +178,8 @@ class ApiProxy:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         released = self._released
-        fate = self._judge(Asked.read(request.method, request.path))
+        asked = Asked.read(request.method, request.path, watch="watch" in request.query)
+        fate = self._judge(asked)
         if fate is Fate.HOLD:
             await released.wait()
             return _hang_up(request)
@@ -173,11 +187,11 @@ class ApiProxy:
             self.struck.set()
             return _hang_up(request)
         try:
-            return await self._forward(request, lose_answer=fate is Fate.LOSE)
+            return await self._forward(request, asked, lose_answer=fate is Fate.LOSE)
         except aiohttp.ClientError:
             return _hang_up(request)  # as the API server has just done
 
-    async def _forward(self, request: web.Request, *, lose_answer: bool) -> web.StreamResponse:
+    async def _forward(self, request: web.Request, asked: Asked, *, lose_answer: bool) -> web.StreamResponse:
         assert self._session
         body = await request.read() if request.can_read_body else None
         target = URL(self._server + request.raw_path, encoded=True)
@@ -189,15 +203,17 @@ class ApiProxy:
                 await answer.read()
                 self.struck.set()
                 return _hang_up(request)
-            return await self._pass_on(request, answer)
+            return await self._pass_on(request, asked, answer)
 
-    async def _pass_on(self, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    async def _pass_on(self, request: web.Request, asked: Asked, answer: aiohttp.ClientResponse) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, reason=answer.reason)
         for key, value in answer.headers.items():
             if key.lower() not in _HOP_BY_HOP:
                 response.headers.add(key, value)
         await response.prepare(request)
         async for chunk in answer.content.iter_any():
+            while asked.watch and asked.resource == self._stalled:
+                await self._flowing.wait()
             await response.write(chunk)
         await response.write_eof()
         return response

@@ -16,7 +16,8 @@ import pytest
 from demo.calls import Credentials, call
 from tests.cluster.product import Product, eventually, read_credentials, url
 from tests.cluster.rest import RestError
-from tests.model.expected import Client, Expected, Token
+from tests.model.expected import Expected
+from tests.model.facts import Client, Token
 from tests.model.histories import (
     APIS,
     CONSUMERS,

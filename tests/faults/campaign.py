@@ -4,10 +4,12 @@ After each step the model says what the operator has to observe and what gates h
 A story is a list of steps, and every part of a story is a story, so that one that fails is made small by leaving out.
 """
 
+import base64
 import contextlib
 import copy
 import http.client
 import itertools
+import json
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +19,8 @@ from datetime import UTC, datetime
 from tests.faults.admin import KINDS, JsonObject, RefusedByServerError
 from tests.faults.arena import MAX_STALENESS, PATIENCE, PROOF_INTERVAL, RELIST_BOUND, Arena, Gate, Team, eventually
 from tests.faults.prober import Promise
-from tests.model.expected import Client, Expected, Token
+from tests.model.expected import Expected
+from tests.model.facts import Client, Token
 from tests.model.histories import CONSUMERS, Action, Delete, Key, PutContract, Step, generate, render
 from tests.model.replay import Limits
 
@@ -63,7 +66,7 @@ def agreed(differences: Callable[[], list[str]]) -> None:
     """Wait until nothing differs any more."""
     end = time.monotonic() + PATIENCE
     while found := differences():
-        assert time.monotonic() < end, "the operator does not do as the model says: " + "; ".join(found)
+        assert time.monotonic() < end, "not as the model says: " + "; ".join(found)
         time.sleep(0.05)
 
 
@@ -73,6 +76,12 @@ def answer(gate: Gate, promise: Promise) -> int:
         return gate.check(promise.token, promise.path)
     except (OSError, http.client.HTTPException):
         return 503
+
+
+def scopes_of(token: str) -> list[str]:
+    """The scopes that a token carries."""
+    payload = token.split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["scope"]).split()
 
 
 @dataclass
@@ -93,19 +102,25 @@ class Teller:
             for namespace in _NAMESPACES:
                 self.arena.admin.apply_namespace(namespace + self.suffix, {})
             for number, step in enumerate(steps):
-                try:
-                    self._step(step)
-                    self.arena.prober.verify()
-                except AssertionError as error:
-                    raise AssertionError(f"at step {number}, {step}: {error}") from error
+                self._watched(f"at step {number}, {step}", lambda: self._step(step))  # noqa: B023
             self.arena.ensure()
-            self._converge()
-            self.arena.prober.verify()
+            self._watched("at the end", self._converge)
         finally:
             self.arena.prober.remove(*self.promises)
             self.arena.ensure()
             for namespace in _NAMESPACES:
                 self.arena.admin.delete("namespaces", None, namespace + self.suffix)
+
+    def _watched(self, where: str, act: Callable[[], None]) -> None:
+        """Act; tell what the probers have seen rather than what did not converge, and both if there is both."""
+        problems = []
+        for attempt in (act, self.arena.prober.verify):
+            try:
+                attempt()
+            except AssertionError as error:
+                problems.append(str(error))
+        if problems:
+            raise AssertionError(f"{where}: " + "\n".join(reversed(problems)))
 
     def _step(self, step: Step | Fault) -> None:
         if isinstance(step, Fault):
@@ -261,13 +276,15 @@ class Teller:
         }
 
     def _all_answer(self, promise: Promise, expected: set[int]) -> None:
-        def same() -> bool:
-            return all(
-                answer(gate, promise) in (expected if self._sees(gate) else expected | {503})
-                for gate in self.arena.gates
-            )
+        def differences() -> list[str]:
+            given = [(gate, answer(gate, promise)) for gate in self.arena.gates]
+            return [
+                f"{promise.what}: {gate.url}{promise.path} answers {status} instead of {sorted(expected)}"
+                for gate, status in given
+                if status not in (expected if self._sees(gate) else expected | {503})
+            ]
 
-        eventually(f"gates answer one of {sorted(expected)} to {promise.what}", same)
+        agreed(differences)
 
     def _sees(self, gate: Gate) -> bool:
         """Whether a gate can prove that it is fresh."""
@@ -277,11 +294,13 @@ class Teller:
         token, key, api = self.promises[promise]
         if not model.accepts(token):
             return False
-        return api is None or model.answer(model.clients[key], api) not in ("403", "410")
+        if api is None:
+            return True
+        plan, scopes = model.answer(model.clients[key], api), scopes_of(promise.token)
+        return plan not in ("403", "410") and (not scopes or plan in scopes)  # plans cover the scope of their name
 
     def _collect_tokens(self) -> None:
         """A token for every client and call that is let through now and that nobody asks about yet."""
-        known = set(self.promises.values())
         sighted = [gate for gate in self.arena.gates if self._sees(gate) and gate.service.running]
         if not sighted:
             return
@@ -289,14 +308,18 @@ class Teller:
             if not self.model.may_log_in(client):
                 continue
             calls = [api for api in self.model.apis if self.model.answer(client, api) not in ("403", "410")]
-            missing = [api for api in (None, *calls) if not self._known(known, client, api)]
+            missing = [api for api in (None, *calls) if not self._known(client, api)]
             if missing:
                 token = self._token(sighted[0], key, missing)
                 for api in missing:
                     self._promise(client, key, api, token)
 
-    def _known(self, known: set[tuple[Token, Key, Key | None]], client: Client, api: Key | None) -> bool:
-        return any((token.client, token.life, asked) == (client.number, client.life, api) for token, _, asked in known)
+    def _known(self, client: Client, api: Key | None) -> bool:
+        """Whether anybody asks already with a token that is let through now."""
+        return any(
+            (token.client, asked) == (client.number, api) and self._accepts(self.model, promise)
+            for promise, (token, _, asked) in self.promises.items()
+        )
 
     def _token(self, gate: Gate, key: Key, apis: Sequence[Key | None]) -> str:
         team = Team(self.arena, key[0] + self.suffix)

@@ -22,6 +22,7 @@ YES = frozenset({200})
 NO = frozenset({401, 403, 410})
 NOT_NOW = frozenset({503})
 _PAUSE = 0.01
+_IDLE = 0.05
 _SECONDS = 10.0
 
 
@@ -129,7 +130,9 @@ class Prober:
                     with contextlib.suppress(OSError):
                         connection.close()
                     connection = None
-            self._ending.wait(_PAUSE)
+                self._ending.wait(_PAUSE)
+            if not self._promises:
+                self._ending.wait(_IDLE)
 
     def _ask(self, url: str, connection: http.client.HTTPConnection, promise: Promise) -> None:
         demand, started = promise.demand, time.monotonic()

@@ -8,7 +8,7 @@ from tests.faults.runner import replay_command
 
 pytestmark = pytest.mark.cluster
 
-_STEPS = 12
+_STEPS = 10
 
 
 @pytest.mark.rule(1, 8, 9, 12, 14, 16, 17)

@@ -154,8 +154,10 @@ def test_old_events_delivered_again_revive_nothing(arena: Arena, team: Team, sho
 def test_errors_of_the_api_server_change_no_answer_and_pass(arena: Arena, team: Team, status: int) -> None:
     team.declare("billing")
     with arena.promise(f"while the API server answers {status}", team.token("billing")) as promise:
+        # kopf ends the operator when one of its watches is refused; that is told in another story.
+        refusals = [arena.operator_proxy.refuse(status, lambda asked: not asked.watch, times=12)]
+        refusals += [gate.proxy.refuse(status, lambda _: True, times=12) for gate in arena.gates]
         proxies = [arena.operator_proxy, *(gate.proxy for gate in arena.gates)]
-        refusals = [proxy.refuse(status, lambda _: True, times=12) for proxy in proxies]
         for proxy in proxies:
             proxy.cut()
         team.declare("newcomer")
@@ -165,6 +167,19 @@ def test_errors_of_the_api_server_change_no_answer_and_pass(arena: Arena, team: 
             team.wish("billing", "Suspended")
         arena.until(401, promise.token)
     arena.until(200, team.token("newcomer"))
+
+
+@pytest.mark.rule(7, 17)
+def test_operator_whose_watch_is_refused_ends_and_its_successor_goes_on(arena: Arena, team: Team) -> None:
+    team.declare("billing")
+    secret, restarts = team.credentials("billing"), arena.supervisor.restarts
+    with arena.promise("while the operator starts anew", team.token("billing")):
+        arena.operator_proxy.refuse(410, lambda asked: asked.watch and asked.resource == "apiclients")
+        arena.operator_proxy.cut()
+        team.declare("newcomer")
+        eventually("it was started again", lambda: arena.supervisor.restarts > restarts)
+    arena.until_ready(arena.operator)
+    assert team.credentials("billing") == secret
 
 
 @pytest.mark.rule(17)

@@ -78,13 +78,30 @@ def test_a_contract_that_was_made_again_needs_a_new_say() -> None:
     assert (stage.plan, stage.approval_told()) == ("gold", "True/Counted")
 
 
-@pytest.mark.rule(14)
-def test_an_edited_approval_lets_nobody_in_until_it_is_bound_anew() -> None:
-    stage = in_force("gold").say(reason="Better")
+@pytest.mark.rule(9)
+def test_an_edited_reason_does_not_end_a_contract_in_status_for_a_moment() -> None:
+    """In that moment a retirement that is held for the contract would be accepted."""
+    stage = in_force("gold").client_wishes("Retired", "Available").say(reason="Better")
     stage.decide_contract()
-    assert stage.plan is None
-    stage.settle()
     assert stage.plan == "gold"
+    stage.settle()
+    assert (stage.plan, stage.approval_told()) == ("gold", "True/Counted")
+    assert stage.events == []
+
+
+@pytest.mark.rule(16)
+def test_a_gate_waits_until_an_edited_approval_is_bound_anew() -> None:
+    stage = in_force("gold").say(reason="Better")
+    about, said = claim(Contract.from_object(stage.contract)), ruling(approval_of(stage))
+    assert decisive(about, "gold", [said]) is None
+    assert decisive(about, "gold", [said], binding=True) is said
+    stage.settle()
+    assert decisive(about, "gold", [ruling(approval_of(stage))]) is not None
+
+
+def test_an_edited_approval_counts_for_the_contract_that_it_was_bound_to_and_for_no_later_one() -> None:
+    stage = in_force("gold").say(reason="Better").renew()
+    assert stage.decide_contract().observed_status == "PendingApproval"
 
 
 @pytest.mark.rule(16)

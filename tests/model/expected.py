@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from tests.model.facts import Api, Approval, Client, Contract, Granted, Hold, Token
 from tests.model.histories import (
     GOLD,
     GRACE,
@@ -30,69 +31,6 @@ from tests.model.histories import (
     Step,
     Wait,
 )
-
-
-@dataclass
-class Client:
-    spec: PutClient
-    number: int
-    #: How often spec was changed, and which of these wishes the operator has looked at last.
-    generation: int = 1
-    considered: int = 0
-    wish: str | None = None
-    retired: datetime | None = None
-    destroyed: bool = False
-    secret: datetime | None = None
-    observed: str = "Pending"
-    #: Tokens of an earlier life are dead for good.
-    life: int = 0
-
-
-@dataclass
-class Api:
-    spec: PutApi
-    wish: str | None = None
-    retired: datetime | None = None
-    final: bool = False
-
-
-@dataclass(frozen=True)
-class Granted:
-    """What the operator has let into force."""
-
-    plan: str
-    client: tuple[str, int]
-    api: Key
-    by_approval: bool
-
-
-@dataclass
-class Contract:
-    spec: PutContract
-    number: int
-    status: str = "Pending"
-    reason: str = ""
-    granted: Granted | None = None
-
-
-@dataclass
-class Approval:
-    spec: PutApproval
-    #: Number of the contract that it speaks of, since it was last edited.
-    bound: int | None = None
-
-
-@dataclass
-class Hold:
-    spec: PutHold
-    placed: datetime
-
-
-@dataclass(frozen=True)
-class Token:
-    client: int
-    life: int
-    issued: datetime
 
 
 @dataclass
@@ -122,8 +60,8 @@ class Expected:
                 known.spec = step
                 self.contracts[step.key] = known
             case PutApproval():
-                if step.key not in self.approvals or self.approvals[step.key].spec != step:
-                    self.approvals[step.key] = Approval(step)
+                said = self.approvals.setdefault(step.key, Approval(step))
+                said.spec, said.edited = step, said.edited or said.spec != step
             case PutHold():
                 self.holds[step.key] = Hold(step, self.now)
             case Delete():
@@ -173,10 +111,14 @@ class Expected:
         return copy.deepcopy((self.clients, self.apis, self.contracts, self.approvals))
 
     def _bind(self, approval: Approval) -> None:
-        """An approval speaks of the contract that was there when it was first matched."""
+        """An approval speaks of the contract that was there when it was first matched, anew after each edit."""
         contract = self.contracts.get(approval.spec.contract)
-        if approval.bound is None and contract is not None and self._speaks(approval, contract, contract.spec.plan):
-            approval.bound = contract.number
+        if not approval.edited:
+            return
+        if contract is not None and self._speaks(approval, contract, contract.spec.plan):
+            approval.bound, approval.edited = contract.number, False
+        else:
+            approval.bound = None
 
     def _speaks(self, approval: Approval, contract: Contract, plan: str) -> bool:
         said, asked = approval.spec, contract.spec
@@ -187,13 +129,16 @@ class Expected:
             plan,
         )
 
-    def said(self, contract: Contract, plan: str) -> str | None:
-        """What the Api's owner says of a plan: a rejection wins, and counts from the first moment."""
+    def said(self, contract: Contract, plan: str, *, to_gate: bool = False) -> str | None:
+        """What the Api's owner says of a plan: a rejection wins, and counts from the first moment.
+
+        A gate lets nobody in for an approval that was edited, until the operator has bound it anew.
+        """
         speaking = [one for one in self.approvals.values() if self._speaks(one, contract, plan)]
-        if any(a.spec.decision == "Rejected" and a.bound in (None, contract.number) for a in speaking):
+        if any(a.spec.decision == "Rejected" and (a.edited or a.bound == contract.number) for a in speaking):
             return "Rejected"
-        approved = any(a.spec.decision == "Approved" and a.bound == contract.number for a in speaking)
-        return "Approved" if approved else None
+        approved = [a for a in speaking if a.spec.decision == "Approved" and a.bound == contract.number]
+        return "Approved" if any(not (to_gate and a.edited) for a in approved) else None
 
     def _consider_api(self, key: Key, api: Api) -> None:
         """Retired if its active contracts are acknowledged by count; final after the grace period (rules 9, 13)."""
@@ -259,11 +204,11 @@ class Expected:
             other.spec.api,
         )
 
-    def _stands(self, contract: Contract, api: Api, granted: Granted | None) -> bool:
+    def _stands(self, contract: Contract, api: Api, granted: Granted | None, *, to_gate: bool = False) -> bool:
         """Whether what let a plan into force still does (rule 14)."""
         if granted is None:
             return False
-        approval, said = dict(api.spec.plans).get(granted.plan), self.said(contract, granted.plan)
+        approval, said = dict(api.spec.plans).get(granted.plan), self.said(contract, granted.plan, to_gate=to_gate)
         if approval is None or said == "Rejected":
             return False
         return approval == "Automatic" or said == "Approved" or not granted.by_approval
@@ -368,7 +313,8 @@ class Expected:
             return "410"
         for contract in deals:
             if contract.status == "Active" and contract.granted is not None:
-                return contract.granted.plan if self._stands(contract, api, contract.granted) else "403"
+                stands = self._stands(contract, api, contract.granted, to_gate=True)
+                return contract.granted.plan if stands else "403"
         return "403"
 
     def _granted_here(self, contract: Contract, client: Client, api: Key) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,8 @@ from apiclients.resources.objects import Api, ApiClient, ApiClientHold, Contract
 from tests.lifecycle.parties import check, told
 from tests.model.api_server import ApiServer
 from tests.model.control_plane import OperatorProcess
-from tests.model.expected import Expected, Token
+from tests.model.expected import Expected
+from tests.model.facts import Token
 from tests.model.gate_view import GateView
 from tests.model.histories import Delete, Key, Operator, PutApi, Step, render
 
@@ -201,7 +202,16 @@ def _rival(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return _same_client(one, other) and one["spec"]["api"] == other["spec"]["api"] and one is not other
 
 
-def shrink(history: Sequence[Step], seed: int) -> list[Step]:
+def fails(history: Sequence[Step], seed: int) -> AssertionError | None:
+    """Where decisions and model differ, or None."""
+    try:
+        Replay(seed).run(history)
+    except AssertionError as error:
+        return error
+    return None
+
+
+def shrink(history: Sequence[Step], seed: int, failing: Callable[[list[Step], int], object] = fails) -> list[Step]:
     """The smallest part of a failing history that still fails, by leaving out one step after another."""
     left = list(history)
     smaller = True
@@ -209,14 +219,6 @@ def shrink(history: Sequence[Step], seed: int) -> list[Step]:
         smaller = False
         for index in reversed(range(len(left))):
             part = left[:index] + left[index + 1 :]
-            if fails(part, seed):
+            if failing(part, seed):
                 left, smaller = part, True
     return left
-
-
-def fails(history: Sequence[Step], seed: int) -> AssertionError | None:
-    try:
-        Replay(seed).run(history)
-    except AssertionError as error:
-        return error
-    return None

@@ -18,10 +18,11 @@ from apiclients.kube.errors import ApiError, ForbiddenError
 from apiclients.lifecycle.client import Decision, decide
 from apiclients.lifecycle.conditions import readable_status, unreadable_status
 from apiclients.lifecycle.contracts import ContractSummary, contracts_of_client, summarize
+from apiclients.lifecycle.credentials import Cause
 from apiclients.lifecycle.history import announcements
 from apiclients.lifecycle.holds import holding
 from apiclients.lifecycle.observation import Issuer, Observed
-from apiclients.lifecycle.steps import DeleteSecret, ProveContracts, Step
+from apiclients.lifecycle.steps import CreateSecret, DeleteSecret, ProveContracts, ReadSecret, Step
 from apiclients.resources.apiclient import ClientContracts
 from apiclients.resources.objects import ApiClient, InvalidObjectError, Metadata
 
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 #: More steps than any honest path has; whoever needs more fights with somebody, and gets a backoff.
 _MOST_STEPS = 7
+
+
+class OutdatedError(Exception):
+    """The client has changed since the decision about it; the cache holds the present one by now."""
 
 
 @dataclass(slots=True)
@@ -52,7 +57,10 @@ class ApiClientController:
             return await self._report_unreadable(key, str(error))
         if client is None:
             return Outcome()
-        decision, failure = await self._converge(client)
+        try:
+            decision, failure = await self._converge(client)
+        except OutdatedError:
+            return Outcome(done=False)
         told = announcements(client.status, decision.status)
         written = await self.statuses.write(self.world.clients, client.metadata, client.status, decision.status, told)
         return Outcome(done=written and failure is None, due=decision.due)
@@ -66,6 +74,8 @@ class ApiClientController:
             if decision.step is None:
                 return decision, None
             try:
+                if _changes_what_is_there(decision.step):
+                    await self._prove_present(client)
                 observed = await self._do(decision.step, work, observed)
             except ApiError as error:
                 failure = _failure(decision.step, client, error)
@@ -73,6 +83,19 @@ class ApiClientController:
                 return decide(observed, self.clock(), failure=failure), failure
         failure = f"Secret {client.secret_name} keeps changing while it is written; the operator tries again"
         return decide(observed, self.clock(), failure=failure), failure
+
+    async def _prove_present(self, client: ApiClient) -> None:
+        """Ask the API server whether the client is still as decided on. Raises OutdatedError, and KubeError.
+
+        The precondition on the Secret's version keeps two operators from writing it at once, but not one whose watch of
+        clients is behind (a paused leader, a lost event) from rotating by an old spec, or from removing the Secret
+        after a retirement that was reverted, or under a name that is the new one.
+        """
+        key = (client.metadata.namespace, client.metadata.name)
+        await self.world.clients.refresh(self.kube, key)
+        present = self.world.clients.raw(key)
+        if present is None or present["metadata"]["resourceVersion"] != client.metadata.resource_version:
+            raise OutdatedError
 
     def _observe(self, client: ApiClient) -> Observed:
         key, trusted = (client.metadata.namespace, client.metadata.name), self.kube.clock.trusted()
@@ -115,6 +138,13 @@ class ApiClientController:
         logger.warning("ApiClient cannot be read: %s", problem, extra=fields("ApiClient", metadata))
         written = await self.statuses.write(self.world.clients, metadata, known, status, announcements(known, status))
         return Outcome(done=written)
+
+
+def _changes_what_is_there(step: Step) -> bool:
+    """Whether a step could take away what works. A first secret, the bulk of all steps, cannot."""
+    if isinstance(step, CreateSecret):
+        return step.stamp.cause != Cause.FIRST
+    return not isinstance(step, ReadSecret | ProveContracts)
 
 
 def _failure(step: Step, client: ApiClient, error: ApiError) -> str:

@@ -20,9 +20,9 @@ JSON = (b"content-type", b"application/json")
 EMPTY = (b"content-length", b"0")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
-    """One whole answer."""
+    """One whole answer. Not frozen: one is made on every request."""
 
     status: int
     headers: Headers

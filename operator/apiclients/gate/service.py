@@ -103,18 +103,18 @@ class GrantError(Exception):
         self.description = description
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accepted:
-    """A token that is good now, and until when by the clock."""
+    """A token that is good now, and until when by the clock. Not frozen: one is made on every request."""
 
     token: VerifiedToken
     client: ClientView
     expires: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Passed:
-    """A call that may go to its Api, with the scopes of the token that the plan covers."""
+    """A call that may go to its Api, with the scopes of the token that the plan covers. Not frozen: as above."""
 
     accepted: Accepted
     headers: Headers

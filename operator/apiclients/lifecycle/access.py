@@ -120,7 +120,7 @@ class Beside:
 
     def held(self, now: float) -> bool:
         """Whether any hold is in force."""
-        return any(in_force(hold, now) for hold in self.holds)
+        return bool(self.holds) and any(in_force(hold, now) for hold in self.holds)
 
 
 ALONE = Beside()

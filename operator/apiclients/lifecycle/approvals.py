@@ -37,6 +37,8 @@ class Ruling:
     #: UID of the contract that this generation of the approval was bound to.
     bound_uid: str | None
     deleting: bool
+    #: UID of the contract that it was bound to before its latest edit, until it is bound anew.
+    bound_before: str | None = None
 
 
 def claim(contract: Contract) -> Claim:
@@ -48,6 +50,7 @@ def claim(contract: Contract) -> Claim:
 def ruling(approval: ContractApproval) -> Ruling:
     """The ruling of an approval."""
     spec, bound = approval.spec, approval.status.bound
+    uid = bound.contract_uid if bound is not None else None
     in_this_generation = bound is not None and bound.generation == approval.metadata.generation
     return Ruling(
         name=approval.metadata.name,
@@ -58,8 +61,9 @@ def ruling(approval: ContractApproval) -> Ruling:
         plan=spec.plan,
         decision=spec.decision,
         reason=spec.reason,
-        bound_uid=bound.contract_uid if bound is not None and in_this_generation else None,
+        bound_uid=uid if in_this_generation else None,
         deleting=approval.metadata.deleting,
+        bound_before=None if in_this_generation else uid,
     )
 
 
@@ -84,9 +88,22 @@ def counts(ruling: Ruling, claim: Claim, plan: str) -> bool:
     return speaks_of(ruling, claim, plan) and (bound_here or denies_already)
 
 
-def decisive(claim: Claim, plan: str, rulings: Iterable[Ruling]) -> Ruling | None:
-    """The ruling that decides about a plan of a contract: a rejection wins; None while nobody has said anything."""
-    counting = [ruling for ruling in rulings if counts(ruling, claim, plan)]
+def goes_on_counting(ruling: Ruling, claim: Claim, plan: str) -> bool:
+    """Whether a ruling counted before it was edited, and will when it is bound anew."""
+    return speaks_of(ruling, claim, plan) and ruling.bound_before == claim.uid
+
+
+def decisive(claim: Claim, plan: str, rulings: Iterable[Ruling], *, binding: bool = False) -> Ruling | None:
+    """The ruling that decides about a plan of a contract: a rejection wins; None while nobody has said anything.
+
+    ``binding`` is for the operator, which binds edited approvals anew: to it they go on counting meanwhile. Otherwise
+    an edited reason would end a contract for a moment, in which a retirement that is held for it would be accepted.
+    """
+    counting = [
+        ruling
+        for ruling in rulings
+        if counts(ruling, claim, plan) or (binding and goes_on_counting(ruling, claim, plan))
+    ]
     rejections = [ruling for ruling in counting if ruling.decision is Say.REJECTED]
     return min(rejections or counting, key=lambda ruling: ruling.name, default=None)
 
@@ -132,7 +149,7 @@ def _judge(
         return Verdict(False, Reason.CONTRACT_NOT_FOUND, REASONS[Reason.CONTRACT_NOT_FOUND])
     if bound is None or bound.contract_uid != contract.metadata.uid:
         return Verdict(False, Reason.MISMATCH, _mismatch(approval, contract, bound))
-    decided = decisive(claim(contract), approval.spec.plan, map(ruling, others))
+    decided = decisive(claim(contract), approval.spec.plan, map(ruling, others), binding=True)
     if decided is not None and decided.decision is not approval.spec.decision:
         return Verdict(True, Reason.OUTVOTED, f"{decided.name} rejects the same contract, and that wins.")
     return Verdict(True, Reason.COUNTED, f"{approval.spec.decision}: counts for plan {approval.spec.plan}.")

@@ -145,7 +145,7 @@ def grant_stands(approval: Approval, granted_by: Grant, decided: Ruling | None) 
 
 
 def _decided(observed: ObservedContract, plan: str) -> Ruling | None:
-    return decisive(claim(observed.contract), plan, map(ruling, observed.approvals))
+    return decisive(claim(observed.contract), plan, map(ruling, observed.approvals), binding=True)
 
 
 def _client_missing(case: _Case) -> _Outcome | None:

@@ -22,9 +22,9 @@ class Effective(StrEnum):
 ACCEPTS_TOKENS = frozenset({Effective.AVAILABLE, Effective.EXPIRED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Say:
-    """Everything that has a say in the effective status."""
+    """Everything that has a say in the effective status. Not frozen: the gate makes one on every request."""
 
     desired: DesiredStatus
     deleting: bool = False
@@ -35,15 +35,17 @@ class Say:
 
 def effective_status(say: Say) -> Effective:
     """The most restrictive of deletion, Retired, a hold, Suspended, then the clock, then Available."""
-    chain = (
-        (say.deleting, Effective.DELETING),
-        (say.desired is DesiredStatus.RETIRED, Effective.RETIRED),
-        (say.held, Effective.HELD),
-        (say.desired is DesiredStatus.SUSPENDED, Effective.SUSPENDED),
-        (not say.has_credential, Effective.PENDING),
-        (say.expired, Effective.EXPIRED),
-    )
-    return next((status for applies, status in chain if applies), Effective.AVAILABLE)
+    if say.deleting:
+        return Effective.DELETING
+    if say.desired is DesiredStatus.RETIRED:
+        return Effective.RETIRED
+    if say.held:
+        return Effective.HELD
+    if say.desired is DesiredStatus.SUSPENDED:
+        return Effective.SUSPENDED
+    if not say.has_credential:
+        return Effective.PENDING
+    return Effective.EXPIRED if say.expired else Effective.AVAILABLE
 
 
 _OBSERVED = {

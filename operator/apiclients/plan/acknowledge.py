@@ -48,12 +48,13 @@ def for_api(before: World, after: World, api: Api, *, waits: bool) -> Acknowledg
 
 
 def _ended_with(before: World, after: World, name: ObjectId) -> set[str]:
-    """The contracts that were in force, that are still declared, and that the end of their client ends."""
-    return {
-        contract.metadata.name
-        for contract in before.contracts_of_client(name.key)
-        if active(contract) and after.contract((name.namespace, contract.metadata.name)) is not None
-    }
+    """The contracts that were in force, that still name their client, and that its end ends."""
+    found = set()
+    for contract in before.contracts_of_client(name.key):
+        left = after.contract((name.namespace, contract.metadata.name))
+        if active(contract) and left is not None and left.spec.client_name == name.name:
+            found.add(contract.metadata.name)
+    return found
 
 
 def _client_yaml(names: list[str]) -> str:

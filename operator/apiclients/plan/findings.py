@@ -105,6 +105,8 @@ def _of_entry(entry: Entry, manifest: Manifest | None) -> Iterator[Finding]:
         if not hold.in_git and Change.HELD not in entry.changes:
             message = f"{name} is stopped by the live hold {hold.name} ({hold.reason}), which is not in Git"
             yield _finding(HELD_LIVE, message, name, place, hold.name)
+    if entry.unacknowledged:
+        return
     if entry.severity is Severity.IRREVERSIBLE:
         yield _finding(IRREVERSIBLE, f"{name}: {summary(entry)}", name, place, str(entry.change))
     elif entry.severity is Severity.DISRUPTIVE:

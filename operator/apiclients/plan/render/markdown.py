@@ -17,7 +17,7 @@ _RESERVE = 1_500
 _MOST_NAMES = 50
 _ICONS = {Severity.IRREVERSIBLE: "🟥", Severity.DISRUPTIVE: "🟧", Severity.REVERSIBLE: "🟦", Severity.NONE: "⬜"}
 _LEVELS = {Level.ERROR: "❌", Level.WARNING: "⚠️", Level.NOTE: "ℹ️"}
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~<>&])")
+_SPECIAL = re.compile(r"([\\`*_\[\]#+|~<>&])")
 _KEY = re.compile(r"[^A-Za-z0-9._/]+")
 
 
@@ -77,7 +77,7 @@ def _row(entry: Entry) -> str:
         _ICONS[entry.severity],
         f"{entry.object.kind} {name}",
         entry.change.value,
-        text(words.transition(entry)),
+        text(words.transition(entry).replace("->", "→")),
         f"**{entry.severity.value}**" if entry.severity.rank >= Severity.DISRUPTIVE.rank else entry.severity.value,
     )
     return f"| {' | '.join(cells)} |\n"
@@ -117,7 +117,8 @@ def _lines(entry: Entry, plan: Plan) -> Iterator[str]:
         yield f"held by {_code(hold.name)}: {text(hold.reason)}{'' if hold.in_git else ' (live, not in Git)'}"
     for field in entry.fields[:_MOST_NAMES]:
         yield f"{_code(field.path)}: {text(field.before or 'unset')} → {text(field.after or 'unset')}"
-    yield from (text(note) for note in entry.notes)
+    if known is None or not known.paste:
+        yield from (text(note) for note in entry.notes)
 
 
 def _losses(entry: Entry, plan: Plan) -> Iterator[str]:

@@ -48,7 +48,7 @@ def _entry(entry: Entry, plan: Plan, color: bool) -> Iterator[str]:
     title = f"{symbol} {entry.object}"
     place = str(entry.location) if entry.location is not None else ""
     yield _paint(_columns(title, f"{entry.change}: {words.transition(entry)}"), _COLOURS[entry.severity], color)
-    yield from _detail("severity", f"{grade}{'   ' + place if place else ''}")
+    yield from _detail("severity", f"{grade}{f' ({place})' if place else ''}")
     for label, text in _details(entry, plan):
         yield from _detail(label, text)
     if entry.acknowledgement is not None and entry.acknowledgement.paste:
@@ -72,12 +72,12 @@ def _details(entry: Entry, plan: Plan) -> Iterator[tuple[str, str]]:
     for label, change in (("contracts ended", Change.CONTRACT_ENDED), ("contracts started", Change.CONTRACT_STARTED)):
         found = [e for e in entry.effects if e.change is change]
         if found:
-            yield label, f"{len(found)}   {_names(_effect(e.object.key, e.reason, entry) for e in found)}"
+            yield label, f"{len(found)}: {_names(_effect(e.object.key, e.reason, entry) for e in found)}"
     others = [e for e in entry.effects if e.change not in (Change.CONTRACT_ENDED, Change.CONTRACT_STARTED)]
     if others:
         yield "also", _names(f"{e.object}: {e.change} ({e.before or 'new'} -> {e.after or 'gone'})" for e in others)
     if entry.paused:
-        yield "contracts paused", f"{len(entry.paused)}   {_names(entry.paused)}"
+        yield "contracts paused", f"{len(entry.paused)}: {_names(entry.paused)}"
     yield from _losses(entry, plan)
     yield from _acknowledged(entry)
     for hold in entry.holds:
@@ -111,8 +111,8 @@ def _acknowledged(entry: Entry) -> Iterator[tuple[str, str]]:
     known = entry.acknowledgement
     if known is None or not (known.needed_count or known.stale):
         return
-    missing = f"   missing: {_names(known.missing)}" if known.missing else ""
-    stale = f"   no longer active: {_names(known.stale)}" if known.stale else ""
+    missing = f"; missing: {_names(known.missing)}" if known.missing else ""
+    stale = f"; no longer active: {_names(known.stale)}" if known.stale else ""
     yield "acknowledged", f"{known.given_count}/{known.needed_count}{missing}{stale}"
 
 
