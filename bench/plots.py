@@ -1,5 +1,6 @@
 """PNG plots of results, where matplotlib is installed (the extra ``bench``)."""
 
+import importlib
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +18,8 @@ def draw(results: Sequence[Result], folder: Path) -> list[Path]:
 
 
 def _draw(plot: Plot, path: Path) -> Path:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    importlib.import_module("matplotlib").use("Agg")
+    pyplot: Any = importlib.import_module("matplotlib.pyplot")  # by name: types are checked without it, too
     figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=120)
     (_bars if plot.categories else _lines)(axes, plot)
     axes.set_title(plot.title, fontsize=11)

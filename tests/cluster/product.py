@@ -60,6 +60,8 @@ class Product:
                 service.start(ready_within=None)
         for service in services:
             service.wait_ready(SECONDS)
+        if operator:
+            eventually("the operator leads", lambda: leads(self.operator))
 
     def verdicts(self, token: str) -> list[int]:
         """What nginx and the gates that run answer to a token, as HTTP statuses."""
@@ -251,6 +253,11 @@ def metrics(service: Service) -> dict[str, float]:
     lines = fetch(service, "/metrics").body.decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
     return {series: float(value) for series, value in pairs}
+
+
+def leads(operator: Service) -> bool:
+    """Whether it works: a replica that waits to lead is ready as well."""
+    return metrics(operator)["apiclient_operator_leading"] == 1 and operator.is_ready()
 
 
 def writes(operator: Service) -> dict[str, int]:

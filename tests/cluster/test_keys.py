@@ -9,7 +9,7 @@ import pytest
 from demo.service import Service
 from demo.stage import SYSTEM_NAMESPACE
 from tests.cluster.conftest import product_on, staged
-from tests.cluster.product import Client, Product, Team, current, encoded, eventually, fetch, metrics
+from tests.cluster.product import Client, Product, Team, current, encoded, eventually, fetch, leads, metrics
 from tests.cluster.rest import JsonObject
 
 KEYS = "apiclient-keys"
@@ -35,7 +35,7 @@ def test_keys_are_made_once_and_survive_a_restart(product: Product) -> None:
     keys = read_keys(product)
     assert keys["type"] == "apiclients.dev/keys"
     product.operator.stop()
-    product.operator.start()
+    product.ensure()
     assert read_keys(product) == keys
 
 
@@ -99,6 +99,7 @@ def test_rekeying_kills_all_tokens_and_no_secret(
     product.operator.stop()
     product.rest.delete("secrets", SYSTEM_NAMESPACE, KEYS)
     rekeying = launch(product.stage.operator("rekeying", options=["--rekey"]))
+    eventually("new keys", lambda: find_keys(product))
     assert read_keys(product)["data"] != old_keys["data"]
     for client in (billing, suspended):
         client.wait("has a new digest", lambda obj: peppers(obj["status"]) == [new_pepper(product)])
@@ -125,7 +126,8 @@ def test_rekey_option_changes_nothing_while_there_are_keys(
 ) -> None:
     keys = read_keys(product)
     product.operator.stop()
-    launch(product.stage.operator("rekeying-for-nothing", options=["--rekey"]))
+    operator = launch(product.stage.operator("rekeying-for-nothing", options=["--rekey"]))
+    eventually("it leads", lambda: leads(operator))
     assert read_keys(product) == keys
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from demo.service import Service
 from demo.stage import SYSTEM_NAMESPACE
-from tests.cluster.product import Client, Product, Team, current, eventually, fetch, metrics, numbered, settled
+from tests.cluster.product import Client, Product, Team, current, eventually, fetch, leads, metrics, numbered, settled
 from tests.cluster.rest import JsonObject
 from tests.cluster.test_many import until_all
 
@@ -72,7 +72,7 @@ def test_stopped_leader_hands_over_at_once(alone: Product, team: Team, launch: L
     eventually("it leads", lambda: leads(leader))
     standby = launch(alone.stage.operator("standby"))
     assert fetch(standby, "/readyz").status == 200, "waiting to lead is what it is there for"
-    assert not leads(standby)
+    assert metrics(standby)["apiclient_operator_leading"] == 0
     billing = team.declare("billing-1.0")
     began = time.monotonic()
     assert leader.stop() == 0
@@ -153,7 +153,3 @@ def version(obj: JsonObject) -> str:
 
 def lease(product: Product) -> JsonObject:
     return product.rest.get("leases", SYSTEM_NAMESPACE, LEASE)
-
-
-def leads(operator: Service) -> bool:
-    return metrics(operator)["apiclient_operator_leading"] == 1

@@ -56,6 +56,8 @@ def test_operator_two_days_ahead_does_nothing_irreversible(arena: Arena, team: T
     assert "ClockSkew" in told
 
     step_operator(arena, team, 0)
+    for name in (retired, held, rotated, "newcomer"):  # it would look again by itself within 30 s
+        team.admin.patch("apiclients", team.namespace, name, {"spec": {"displayName": "looked at again"}})
     team.observed(held, "Available")
     arena.until(200, token)
     team.observed("newcomer", "Available")

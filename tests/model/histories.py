@@ -200,6 +200,8 @@ class _Maker:
         self.timeless = timeless
         self.put: dict[tuple[type[Any], Key], Any] = {}
         self.up = True
+        #: What was asked last under a name, also of contracts that are gone.
+        self.asked: dict[Key, PutContract] = {}
 
     def step(self) -> Step:
         makers: list[tuple[int, Callable[[], Step]]] = [
@@ -209,20 +211,22 @@ class _Maker:
             (5, self.approval),
             (2, self.hold),
             (3, self.deletion),
-            (1, self.namespace),
+            (3, self.namespace),
             (2, self.operator),
-            (0 if self.timeless else 3, self.wait),
+            (0 if self.timeless else 2, self.wait),
         ]
         weights = [weight for weight, _ in makers]
         step = self.random.choices(makers, weights)[0][1]()
         if type(step) in KINDS:
             self.put[type(step), step.key] = step  # type: ignore[union-attr]
+        if isinstance(step, PutContract):
+            self.asked[step.key] = step
         return step
 
     def client(self) -> Step:
         known: PutClient = self._known(PutClient, CLIENTS)
         contracts = tuple(sorted({name for _, name in CONTRACTS}))
-        desired = self.random.choice(("Available", "Available", "Suspended", "Retired", "Retired"))
+        desired = self.random.choice(("Available",) * 3 + ("Suspended",) + ("Retired",) * 2)
         acknowledged = self.random.choice(((), contracts, contracts[:1], contracts[1:]))
         return replace(known, desired=desired, acknowledged=acknowledged, labels=self.random.choice(((), GOLD)))
 
@@ -232,22 +236,26 @@ class _Maker:
         if change == "plans":
             return replace(known, plans=self.random.choice(PLAN_SETS))
         if change == "consumers":
-            return replace(known, consumers=self.random.choice(("All", "All", "Same", "Selector")))
-        desired = self.random.choice(("Published", "Retired"))
+            return replace(known, consumers=self.random.choice(("All",) * 4 + ("Same",) + ("Selector",) * 3))
+        desired = self.random.choice(("Published", "Published", "Retired"))
         return replace(known, desired=desired, acknowledged=self.random.choice((0, 1, 9)))
 
     def contract(self) -> Step:
         key = self.random.choice(CONTRACTS)
         client = self.random.choice([name for namespace, name in CLIENTS if namespace == key[0]])
-        known: PutContract | None = self.put.get((PutContract, key))
-        plan = self.random.choice(("basic", "basic", "gold", "gold", "iron"))
-        if known is not None and self.random.random() < 0.6:
-            return replace(known, plan=plan)
+        known = self.asked.get(key)
+        plan = self.random.choice(("basic",) * 4 + ("gold",) * 4 + ("iron",))
+        if known is not None and self.random.random() < 0.8:
+            there = (PutContract, key) in self.put
+            return replace(known, plan=plan) if there else known
         return PutContract(key, client, self.random.choice(APIS), plan)
 
     def approval(self) -> Step:
         known = [step for (kind, _), step in self.put.items() if kind is PutContract]
-        about = self.random.choice(known) if known else PutContract(CONTRACTS[0], "c1", APIS[0], "gold")
+        if not known:
+            return self.contract()
+        waiting = [step for step in known if step.plan == "gold"]
+        about = self.random.choice(waiting or known)
         keys = [key for key in APPROVALS if key[0] == about.api[0]]
         plan = about.plan if self.random.random() < 0.8 else self.random.choice(("basic", "gold"))
         client = about.client if self.random.random() < 0.9 else "c9"
@@ -264,6 +272,9 @@ class _Maker:
         if not self.put:
             return self.client()
         kind, key = self.random.choice(sorted(self.put, key=str))
+        if self.random.random() < 0.2:
+            kind, key = PutContract, self.random.choice(CONTRACTS)
+            self.put.setdefault((kind, key), None)
         del self.put[kind, key]
         return Delete(KINDS[kind], key)
 
@@ -275,7 +286,7 @@ class _Maker:
         return Operator(self.up)
 
     def wait(self) -> Step:
-        return Wait(timedelta(minutes=self.random.choice((1, 20, 61, 200))))
+        return Wait(timedelta(minutes=self.random.choice((1, 20, 20, 20, 61, 200))))
 
     def _known(self, kind: type[Any], keys: Sequence[Key], **default: Any) -> Any:
         key = self.random.choice(keys)

@@ -136,7 +136,7 @@ class Replay:
                     final = s.retirement is not None and s.retirement.final
                     yield ("api", key), (s.observed_status, final, s.contracts.active, s.contracts.rejected)
                 case "contracts":
-                    plan = s.in_force.plan if s.in_force is not None else None
+                    plan = s.in_force.plan if s.in_force is not None and s.observed_status == "Active" else None
                     yield ("contract", key), (s.observed_status, told(s, "Ready").split("/")[1], plan)
                 case "contractapprovals":
                     yield ("approval", key), told(s, "Ready").split("/")[1]
@@ -153,7 +153,7 @@ class Replay:
             mine = [c.status for c in model.contracts.values() if c.spec.api == key]
             yield ("api", key), (api.wish, api.final, mine.count("Active"), mine.count("Rejected"))
         for key, contract in model.contracts.items():
-            plan = contract.granted.plan if contract.granted else None
+            plan = contract.granted.plan if contract.granted and contract.status == "Active" else None
             yield ("contract", key), (contract.status, contract.reason, plan)
         for key, approval in model.approvals.items():
             yield ("approval", key), model.standing_of(approval)

@@ -174,17 +174,15 @@ def raw(found: AnyObject) -> JsonObject:
         "labels": dict(meta.labels),
         "annotations": dict(meta.annotations),
     }
-    return json.loads(
-        json.dumps(
-            {
-                "apiVersion": API_VERSION,
-                "kind": type(found).__name__,
-                "metadata": metadata,
-                "spec": found.spec.to_object(),
-                "status": found.status.to_object(),
-            }
-        )
-    )  # type: ignore[no-any-return]
+    body: JsonObject = {
+        "apiVersion": API_VERSION,
+        "kind": type(found).__name__,
+        "metadata": metadata,
+        "spec": found.spec.to_object(),
+        "status": found.status.to_object(),
+    }
+    copied: JsonObject = json.loads(json.dumps(body))
+    return copied
 
 
 def entry(made: Plan, name: str, kind: str = "ApiClient") -> Entry:

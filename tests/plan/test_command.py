@@ -276,7 +276,8 @@ def test_colour_is_for_terminals_or_on_request(folder: Folder) -> None:
 def test_help_imports_nothing_slow(folder: Folder) -> None:
     code = (
         "import sys; from apiclients.cli.main import build_parser; build_parser('plan'); build_parser('snapshot'); "
-        "slow = {'pydantic', 'yaml', 'aiohttp', 'kubernetes', 'orjson'} & set(sys.modules); sys.exit(', '.join(slow) or 0)"
+        "slow = {'pydantic', 'yaml', 'aiohttp', 'kubernetes', 'orjson'} & set(sys.modules); "
+        "sys.exit(', '.join(slow) or 0)"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "operator")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)

@@ -28,8 +28,8 @@ from demo.stage import Stage
 from tests.plan.generated import Repository
 from tests.plan.support import JsonObject, read, tree
 
-REPOSITORIES = 16
-ROUNDS = 3
+REPOSITORIES = 14
+ROUNDS = 2
 SEED = 20260301
 _QUIET_SECONDS = 1.2
 _LONGEST = 40.0

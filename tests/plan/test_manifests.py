@@ -80,6 +80,7 @@ def test_anchors_and_merge_keys_work() -> None:
         "a: \x00",
         "<<: 1",
         "a: *nothing",
+        'a: "\\ud800"',
     ],
 )  # fmt: skip
 def test_bad_yaml_is_an_error_with_a_line(text: str) -> None:

@@ -5,15 +5,17 @@ import os
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from apiclients.cli.connection import Session, connect
 from apiclients.cli.errors import CliError
 from apiclients.cli.kubeconfig import context_of, files, read
 from apiclients.cli.names import ALL_KINDS, DEPLOYMENTS
 from apiclients.kube.errors import ForbiddenError
 from apiclients.kube.objects import NAMESPACES, ResourceType
 from apiclients.plan.live import LiveState, SnapshotError, Workload, from_snapshot, live_state, workload
+
+if TYPE_CHECKING:
+    from apiclients.cli.connection import Session
 
 #: Pods of their own are not looked at: what matters is who makes them.
 WORKLOADS = (
@@ -47,6 +49,8 @@ async def read_cluster(
     workloads_in: Collection[str] | None = None,
 ) -> LiveState:
     """The live state now. ``namespaces`` None: all; ``workloads_in`` None: everywhere. Raises CliError, KubeError."""
+    from apiclients.cli.connection import connect  # takes long to import, and a snapshot needs none of it
+
     if not args.allow_exec_plugins:
         _refuse_programs(args)
     async with connect(args) as session:
@@ -63,7 +67,7 @@ async def read_cluster(
         )
 
 
-async def _kind(session: Session, resource: ResourceType, namespaces: Collection[str] | None) -> list[dict[str, Any]]:
+async def _kind(session: "Session", resource: ResourceType, namespaces: Collection[str] | None) -> list[dict[str, Any]]:
     found = []
     for namespace in [None] if namespaces is None else sorted(namespaces):
         try:
@@ -78,7 +82,7 @@ async def _kind(session: Session, resource: ResourceType, namespaces: Collection
     return [{**obj, "kind": resource.kind} for obj in found]
 
 
-async def _labels(session: Session) -> dict[str, dict[str, str]] | None:
+async def _labels(session: "Session") -> dict[str, dict[str, str]] | None:
     try:
         found = await session.objects(NAMESPACES, metadata_only=True)
     except ForbiddenError:
@@ -87,13 +91,13 @@ async def _labels(session: Session) -> dict[str, dict[str, str]] | None:
 
 
 async def _workloads(
-    session: Session, namespaces: Collection[str] | None, wanted: Collection[str] | None
+    session: "Session", namespaces: Collection[str] | None, wanted: Collection[str] | None
 ) -> list[Workload] | None:
     """Who mounts Secrets; None as soon as one right is missing, for half an answer would read as "nobody"."""
     scope = (
         wanted if namespaces is None else sorted(set(namespaces) & set(wanted if wanted is not None else namespaces))
     )
-    places: list[str | None] = [None] if scope is None else sorted(scope)
+    places: list[str | None] = [None] if scope is None else [*sorted(scope)]
     found = []
     try:
         for resource in WORKLOADS:
@@ -118,7 +122,7 @@ def _refuse_programs(args: argparse.Namespace) -> None:
         )
 
 
-def _source(args: argparse.Namespace, session: Session) -> str:
+def _source(args: argparse.Namespace, session: "Session") -> str:
     paths = files(args.kubeconfig)
     name = args.context or (read(paths).current if paths else "")
     return f"cluster {name}" if name else f"cluster {session.kube.server}"

@@ -33,7 +33,7 @@ def read_tree(name: str) -> Tree:
         )
     path = Path(name)
     if not name.startswith(GIT_PREFIX) and path.exists():
-        return Tree(name, tuple(_files(path)))
+        return Tree(_shown(name), tuple(_files(path)))
     return _revision(name.removeprefix(GIT_PREFIX))
 
 
@@ -67,7 +67,12 @@ def _file(path: Path) -> SourceFile:
             data = stream.read(_FILE_BYTES + 1)
     except OSError as error:
         raise CliError(f"{path} cannot be read: {error.strerror}") from error
-    return SourceFile(path.as_posix(), _text(data, str(path), _FILE_BYTES))
+    return SourceFile(_shown(path.as_posix()), _text(data, str(path), _FILE_BYTES))
+
+
+def _shown(name: str) -> str:
+    """A name for people: bytes in it that are no text become marks."""
+    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _is_manifest(name: str) -> bool:
@@ -94,6 +99,7 @@ def _revision(name: str) -> Tree:
     revision, _, folder = name.partition(":")
     commit = _commit(revision)
     folder = str(PurePosixPath(folder)) if folder else ""
+    revision = _shown(revision)
     label = f"{revision} ({commit[:_SHORT]})" if revision != commit else commit[:_SHORT]
     return Tree(f"{label}:{folder}" if folder else label, tuple(_blobs(commit, folder)))
 
@@ -120,7 +126,7 @@ def _blobs(commit: str, folder: str) -> Iterator[SourceFile]:
     if folder and not wanted:
         raise CliError(f"{commit[:_SHORT]} has no folder {folder}")
     for (path, _), data in zip(found, _contents([blob for _, blob in found]), strict=True):
-        shown = path.encode(errors="surrogateescape").decode(errors="replace")
+        shown = _shown(path)
         yield SourceFile(shown, _text(data, shown, _FILE_BYTES))
 
 

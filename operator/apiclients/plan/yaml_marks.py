@@ -161,7 +161,7 @@ class _Maker:
                 for part in _parts(value_node):
                     merged = {**self._mapping(part, path, depth + 1), **merged}
                 continue
-            key = str(key_node.value)
+            key = _text(key_node)
             if key in made:
                 raise YamlError(f"the key {key!r} is there twice", line)
             self.lines[*path, key] = line
@@ -176,11 +176,19 @@ def _parts(node: Node) -> list[MappingNode]:
     return list(parts)
 
 
+def _text(node: Node) -> str:
+    """The text of a scalar. Half a character, as an escape can write it, is nothing that JSON could hold."""
+    text = str(node.value)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise YamlError("half a character", node.start_mark.line + 1)
+    return text
+
+
 _TRUE = {"y", "yes", "true", "on"}
 
 
 def _scalar(node: Node) -> Any:
-    text = str(node.value)
+    text = _text(node)
     try:
         match node.tag:
             case "tag:yaml.org,2002:bool":

@@ -144,13 +144,13 @@ def _foot(plan: Plan) -> Iterator[str]:
 
 def text(value: str) -> str:
     """Text of people, so that it stays text: no markup, no HTML, no mentions, one line."""
-    flat = " ".join(value.split())
+    flat = words.clean(value)
     return _SPECIAL.sub(r"\\\1", flat).replace("@", "@\u200b")
 
 
 def _code(value: str) -> str:
     """In a code span; backticks cannot end it, and a bar ends no cell."""
-    flat = " ".join(value.split()).replace("`", "'").replace("|", "¦")
+    flat = words.clean(value).replace("`", "'").replace("|", "¦")
     return f"`{flat}`"
 
 

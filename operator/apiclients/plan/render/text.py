@@ -1,6 +1,5 @@
 """Text for a terminal: 100 columns, and as clear without colour."""
 
-import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
@@ -16,8 +15,6 @@ _MOST_FIELDS = 6
 _SYMBOLS = {Change.CREATE: "+", Change.DELETE: "-"}
 _COLOURS = {Severity.IRREVERSIBLE: "31;1", Severity.DISRUPTIVE: "33", Severity.REVERSIBLE: "36", Severity.NONE: "2"}
 _BOLD = "1"
-#: What could move the cursor or hide something, in text that people wrote.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def render(plan: Plan, *, color: bool = False) -> str:
@@ -32,7 +29,7 @@ def render(plan: Plan, *, color: bool = False) -> str:
 
 def _header(plan: Plan, color: bool) -> str:
     text = f"ApiClient plan   base {plan.base}   head {plan.head}   {words.live_source(plan)}"
-    text = _CONTROL.sub("", text)
+    text = words.clean(text)
     return "\n".join(_paint(line, _BOLD, color) for line in textwrap.wrap(text, WIDTH, subsequent_indent=" " * 17))
 
 
@@ -147,7 +144,7 @@ def _detail(label: str, text: str) -> list[str]:
 
 def _wrap(text: str, first: str, rest: str) -> list[str]:
     return textwrap.wrap(
-        _CONTROL.sub("", " ".join(text.split())),
+        words.clean(text),
         WIDTH,
         initial_indent=first,
         subsequent_indent=rest,

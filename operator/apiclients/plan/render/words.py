@@ -1,11 +1,21 @@
 """Words that several renderers share."""
 
+import re
 from datetime import datetime, timedelta
 
 from apiclients.plan.model import Change, Entry, Finding, Plan, Severity
 from apiclients.resources.fields import format_duration, format_time
 
 TOOL = "kubectl apiclient plan"
+
+
+#: What could move a cursor, or show text in another order than it is.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """Text of people on one line, without characters that do something."""
+    return _CONTROL.sub("", " ".join(text.split()))
 
 
 def span(value: timedelta) -> str:
