@@ -1,10 +1,10 @@
 """The gate under load: what a core of it answers, beside what the same HTTP server, or the bare cryptography, can do.
 
 Method. One gate with everything it does otherwise: watches, proofs, Lease, metrics; N clients, N contracts, ES256.
-The load comes from one other process (``bench.hammer``) over 16 connections, the same for gate and floor; it polls and
-never sleeps, so that none of them pays for waking it. Told is how many requests a second of the server's CPU answers (requests a second of one core that does nothing else), which a
-busy machine distorts less than requests a second of the clock; those are in the notes. In each round floor and all
-subjects take turns.
+The load comes from one other process (``bench.hammer``) over 16 connections, the same for gate and floor; it polls
+and never sleeps, so that none of them pays for waking it. Told is how many requests a second of the server's CPU
+answers (requests a second of one core that does nothing else), which a busy machine distorts less than requests a
+second of the clock; those are in the notes. In each round floor and all subjects take turns.
 
 Checks are calls of ``/authz/<namespace>/<api>`` with tokens of 1,000 clients under contract. "Cached" means that the
 gate has verified the signature before; "uncached" goes round more tokens than its cache holds, and the gate's

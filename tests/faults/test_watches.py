@@ -156,7 +156,7 @@ def test_errors_of_the_api_server_change_no_answer_and_pass(arena: Arena, team: 
     team.declare("billing")
     with arena.promise(f"while the API server answers {status}", team.token("billing")) as promise:
         # kopf ends the operator when one of its watches is refused; that is told in another story.
-        refusals = [arena.operator_proxy.refuse(status, lambda asked: not asked.watch, times=12)]
+        refusals = [arena.operator_proxy.refuse(status, lambda asked: not asked.watch, times=5)]
         refusals += [gate.proxy.refuse(status, lambda _: True, times=12) for gate in arena.gates]
         proxies = [arena.operator_proxy, *(gate.proxy for gate in arena.gates)]
         for proxy in proxies:
