@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup cluster demo up test test-unit test-cluster faults soak bench lint format generate lock clean
+.PHONY: help setup cluster demo up test test-again test-unit test-cluster faults soak bench lint format generate lock clean
 
 help: ## Show the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ up: cluster ## Set up the same as the demonstration and stay
 
 test: cluster ## Run all tests
 	@$(BIN)/python -m pytest
+
+test-again: cluster ## Run again what failed the last time
+	@$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 test-unit: $(READY) ## Run the tests that need no cluster (under 30 s)
 	@$(BIN)/python -m pytest -m "not cluster"
