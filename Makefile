@@ -34,7 +34,7 @@ test: cluster ## Run all tests
 test-again: cluster ## Run again what failed the last time
 	@$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
-test-unit: $(READY) ## Run the tests that need no cluster (under 30 s)
+test-unit: $(READY) ## Run the tests that need no cluster (a minute or two)
 	@$(BIN)/python -m pytest -m "not cluster"
 
 test-cluster: cluster ## Run the tests against the real API server

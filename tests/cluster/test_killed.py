@@ -65,7 +65,7 @@ class Change:
 
 
 def _not_declared(team: Team, name: str) -> Client:
-    return team.client(name)
+    return team.client(name, secret={"template": {"labels": {"team": "a"}}})
 
 
 def _declared(team: Team, name: str) -> Client:
@@ -89,7 +89,8 @@ def _available(number: int) -> Callable[[JsonObject], bool]:
     return lambda obj: obj["status"].get("observedStatus") == "Available" and current(obj["status"]).get("id") == number
 
 
-FIRST_ISSUE = Change(_not_declared, lambda client: client.apply(), _available(1), writes=2)
+#: Three: the template is put on by an apply of its own.
+FIRST_ISSUE = Change(_not_declared, lambda client: client.apply(), _available(1), writes=3)
 ROTATION = Change(_declared, lambda client: client.apply(secret={"revision": 2}), _available(2), writes=2)
 RETIREMENT = Change(_declared, lambda client: client.apply(desiredStatus="Retired"), _destroyed, writes=3)
 REGISTERING = Change(_retired, lambda client: client.apply(desiredStatus="Available"), _available(2), writes=2)

@@ -13,7 +13,7 @@ from tests.cluster.test_many import until_all
 
 LEASE = "apiclient-operator"
 LEASE_SECONDS = 15
-FEW = 20
+FEW = 12
 
 Launch = Callable[[Service], Service]
 
@@ -135,8 +135,7 @@ def apply_all(team: Team, clients: list[Client], **changes: JsonObject | str) ->
 
 def verify(team: Team, clients: list[Client], credential: int) -> None:
     """All is at rest, and each client has exactly this credential as the current one, in the one Secret that it has."""
-    settled("the clients", lambda: {obj["metadata"]["name"]: version(obj) for obj in objects(team)})
-    settled("the Secrets", lambda: {name: version(secret) for name, secret in team.secrets().items()})
+    settled("clients and Secrets", lambda: [version(obj) for obj in (*objects(team), *team.secrets().values())])
     assert set(team.secrets()) == {client.secret_name for client in clients}
     for obj in objects(team):
         status = obj["status"]
