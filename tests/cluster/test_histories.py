@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from demo.calls import Credentials, call
-from tests.cluster.product import Product, eventually, read_credentials, url
+from tests.cluster.product import Product, eventually, read_credentials, settled, url
 from tests.cluster.rest import RestError
 from tests.model.expected import Expected
 from tests.model.facts import Client, Token
@@ -22,10 +22,15 @@ from tests.model.histories import (
     APIS,
     CONSUMERS,
     KINDS,
+    PLAN_SETS,
     Delete,
     Key,
     Operator,
+    PutApi,
     PutApproval,
+    PutClient,
+    PutContract,
+    PutHold,
     Step,
     generate,
     render,
@@ -173,3 +178,39 @@ def _clear(product: Product, kind: str) -> bool:
 def test_the_real_gates_answer_as_the_model_says(replay: Replay, seed: int) -> None:
     for step in generate(seed, 18, timeless=True):
         replay.do(step)
+
+
+@pytest.mark.rule(21)
+def test_a_restart_of_the_operator_writes_nothing(replay: Replay) -> None:
+    """Whatever is listed first: no contract ends for a moment because its Api or client is not known yet."""
+    apis = [PutApi(("shop", f"api-{number:02}"), PLAN_SETS[1]) for number in range(30)]
+    clients = [PutClient(("team-a", "c1")), PutClient(("team-a", "c2")), PutHold(("team-a", "h1"), "c2")]
+    deals = [
+        PutContract(("team-a", f"{name}-{number:02}"), name, api.key, "basic")
+        for number, api in enumerate(apis)
+        for name in ("c1", "c2")
+    ]
+    items = [render(step, datetime.now(UTC)).manifest() for step in (*apis, *clients, *deals)]
+    product = replay.product
+    product.stage.cluster.kubectl(
+        "apply", "-f", "-", input=json.dumps({"kind": "List", "apiVersion": "v1", "items": items})
+    )
+    active = lambda: [obj["status"].get("observedStatus") for obj in _all(product, "contract")].count("Active")  # noqa: E731
+    eventually("all contracts are active", lambda: active() == len(deals), seconds=_SECONDS)
+    before = settled("all is quiet", lambda: _versions(product))
+    for _ in range(2):
+        product.operator.stop()
+        product.operator.start(ready_within=_SECONDS)
+        assert settled("all is quiet again", lambda: _versions(product), quiet=3) == before
+
+
+def _all(product: Product, kind: str) -> list[dict[str, Any]]:
+    answer = product.stage.cluster.kubectl("get", f"{kind}s.apiclients.dev", "-A", "-o", "json").stdout
+    items: list[dict[str, Any]] = json.loads(answer)["items"]
+    return items
+
+
+def _versions(product: Product) -> dict[str, str]:
+    """The version of every object of ours in these namespaces."""
+    found = [obj for kind in _ORDER for obj in _all(product, kind) if obj["metadata"]["namespace"] in NAMESPACES]
+    return {f"{o['kind']}/{o['metadata']['name']}": o["metadata"]["resourceVersion"] for o in found}

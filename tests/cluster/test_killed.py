@@ -13,7 +13,7 @@ import pytest
 
 from demo.calls import Credentials
 from demo.service import Service
-from tests.cluster.product import Client, Product, Team, current, eventually, stamp_id
+from tests.cluster.product import SECONDS, Client, Product, Team, current, eventually, stamp_id
 from tests.cluster.proxy import ApiProxy, Fate, StrikeAt, pass_all
 from tests.cluster.rest import JsonObject
 
@@ -111,7 +111,7 @@ def test_operator_killed_at_any_write_loses_nothing(mortal: Mortal, team: Team, 
         strike = StrikeAt(team.namespace, number, fate)
         mortal.proxy.judge_by(strike)
         change.begin(client)
-        if not _struck(mortal.proxy, client, change):
+        if not _struck(mortal.proxy, strike, client, change):
             assert [number - 1, len(strike.writes)] == [change.writes] * 2, strike.writes
             before.verify(client)
             return
@@ -124,10 +124,11 @@ def test_operator_killed_at_any_write_loses_nothing(mortal: Mortal, team: Team, 
         before.verify(client, left)
 
 
-def _struck(proxy: ApiProxy, client: Client, change: Change) -> bool:
+def _struck(proxy: ApiProxy, strike: StrikeAt, client: Client, change: Change) -> bool:
     """Wait for the strike, or for the change to be done without one."""
     eventually("the strike, or the end", lambda: proxy.struck.is_set() or _is_done(client, change))
-    return proxy.struck.is_set()
+    # What the last write does may be seen before its answer is lost.
+    return len(strike.writes) >= strike.number and proxy.struck.wait(SECONDS)
 
 
 def _is_done(client: Client, change: Change) -> bool:

@@ -128,6 +128,15 @@ def test_an_approval_that_is_being_deleted_does_not_count() -> None:
     assert stage.plan is None
 
 
+@pytest.mark.parametrize("decision", ["Approved", "Rejected"])
+def test_an_approval_whose_contract_asks_for_something_else_now_says_so(decision: str) -> None:
+    stage = asked().say(decision=decision)
+    stage.settle()
+    stage.ask(clientName="other").say(client="other", name="for the other").settle()
+    assert (stage.approval_told(), stage.approval_told("for the other")) == ("False/Mismatch", "True/Counted")
+    assert "asks for client other" in message(approval_of(stage).status)
+
+
 # Several.
 
 

@@ -273,7 +273,7 @@ class Expected:
         contract = self.contracts.get(approval.spec.contract)
         if contract is None or contract.spec.api[0] != approval.spec.key[0]:
             return "ContractNotFound"
-        if approval.bound != contract.number:
+        if approval.bound != contract.number or not self._speaks(approval, contract, approval.spec.plan):
             return "Mismatch"
         outvoted = approval.spec.decision == "Approved" and self.said(contract, approval.spec.plan) == "Rejected"
         return "Outvoted" if outvoted else "Counted"

@@ -147,8 +147,9 @@ def _judge(
 ) -> Verdict:
     if contract is None:
         return Verdict(False, Reason.CONTRACT_NOT_FOUND, REASONS[Reason.CONTRACT_NOT_FOUND])
-    if bound is None or bound.contract_uid != contract.metadata.uid:
-        return Verdict(False, Reason.MISMATCH, _mismatch(approval, contract, bound))
+    matches = speaks_of(ruling(approval), claim(contract), approval.spec.plan)
+    if bound is None or bound.contract_uid != contract.metadata.uid or not matches:
+        return Verdict(False, Reason.MISMATCH, _mismatch(approval, contract, bound if matches else None))
     decided = decisive(claim(contract), approval.spec.plan, map(ruling, others), binding=True)
     if decided is not None and decided.decision is not approval.spec.decision:
         return Verdict(True, Reason.OUTVOTED, f"{decided.name} rejects the same contract, and that wins.")
