@@ -184,24 +184,28 @@ def test_the_real_gates_answer_as_the_model_says(replay: Replay, seed: int) -> N
 def test_a_restart_of_the_operator_writes_nothing(replay: Replay) -> None:
     """Whatever is listed first: no contract ends for a moment because its Api or client is not known yet."""
     apis = [PutApi(("shop", f"api-{number:02}"), PLAN_SETS[1]) for number in range(30)]
-    clients = [PutClient(("team-a", "c1")), PutClient(("team-a", "c2")), PutHold(("team-a", "h1"), "c2")]
+    clients: list[Step] = [PutClient(("team-a", "c1")), PutClient(("team-a", "c2")), PutHold(("team-a", "h1"), "c2")]
     deals = [
         PutContract(("team-a", f"{name}-{number:02}"), name, api.key, "basic")
         for number, api in enumerate(apis)
         for name in ("c1", "c2")
     ]
-    items = [render(step, datetime.now(UTC)).manifest() for step in (*apis, *clients, *deals)]
+    steps: list[Step] = [*apis, *clients, *deals]
+    items = [render(step, datetime.now(UTC)).manifest() for step in steps]
     product = replay.product
     product.stage.cluster.kubectl(
         "apply", "-f", "-", input=json.dumps({"kind": "List", "apiVersion": "v1", "items": items})
     )
-    active = lambda: [obj["status"].get("observedStatus") for obj in _all(product, "contract")].count("Active")  # noqa: E731
-    eventually("all contracts are active", lambda: active() == len(deals), seconds=_SECONDS)
+    eventually("all contracts are active", lambda: _active(product) == len(deals), seconds=_SECONDS)
     before = settled("all is quiet", lambda: _versions(product))
     for _ in range(2):
         product.operator.stop()
         product.operator.start(ready_within=_SECONDS)
         assert settled("all is quiet again", lambda: _versions(product), quiet=3) == before
+
+
+def _active(product: Product) -> int:
+    return [obj["status"].get("observedStatus") for obj in _all(product, "contract")].count("Active")
 
 
 def _all(product: Product, kind: str) -> list[dict[str, Any]]:
