@@ -102,7 +102,7 @@ class Manager:
                 await self._wait(_FOR_KEYS, self._keys.available(), beside)
                 await self._wait("waiting for the list of Secrets", self._secrets.synced(), beside)
                 await self._wait("waiting for the list of namespaces", self._namespaces.reflector.synced.wait(), beside)
-                #await self._wait("waiting for the first lists", self._first_lists(), beside)
+                await self._wait("waiting for the first lists", self._first_lists(), beside)
                 self._recorder.start()
                 await self._work(watch, beside)
         finally:
