@@ -81,7 +81,8 @@ def contract(name: str, *, plan: str = "basic", in_force: str | None = None, by:
     status: JsonObject = {"observedGeneration": 1}
     if in_force is not None:
         status["inForce"] = {
-            "plan": in_force, "clientName": "billing-1.0", "clientUid": UID, "api": api, "grantedBy": by,
+            "plan": in_force, "clientName": "billing-1.0", "clientUid": UID, "api": api, "apiUid": f"api-{name}",
+            "grantedBy": by,
         }  # fmt: skip
         status["observedStatus"] = "Active"
     return {

@@ -27,7 +27,6 @@ from tests.model.histories import (
     Key,
     Operator,
     PutApi,
-    PutApproval,
     PutClient,
     PutContract,
     PutHold,
@@ -35,7 +34,6 @@ from tests.model.histories import (
     generate,
     render,
 )
-from tests.model.replay import Limits
 
 NAMESPACES = (*CONSUMERS, *(namespace for namespace, _ in APIS))
 #: Contracts first: a policy refuses to delete what active ones hang on.
@@ -60,21 +58,16 @@ class Replay:
 
     product: Product
     model: Expected = field(default_factory=lambda: Expected(datetime.now(UTC)))
-    limits: Limits = field(default_factory=Limits)
     tokens: list[Issued] = field(default_factory=list)
     credentials: dict[int, Credentials] = field(default_factory=dict)
 
     def do(self, step: Step) -> None:
-        if not self.limits.allow(step) or self._unseen_rejection(step) or not self._act(step):
+        if not self._act(step):
             return
         self.model.do(step)
         self.model.settle()
         self._until_same(step)
         self._fetch_tokens()
-
-    def _unseen_rejection(self, step: Step) -> bool:
-        """A gate takes a rejection from the operator, which binds it to its contract."""
-        return not self.model.up and isinstance(step, PutApproval) and step.decision == "Rejected"
 
     def _act(self, step: Step) -> bool:
         """Do it on the cluster; whether that was let through."""

@@ -27,6 +27,11 @@ def _metadata(key: tuple[str, str], uid: str, generation: int, deleting: bool) -
     return found | ({"deletionTimestamp": format_time(time_at(START))} if deleting else {})
 
 
+def api_uid(key: tuple[str, str]) -> str:
+    """The UID of the Api of that namespace and name."""
+    return f"api-{key[0]}-{key[1]}"
+
+
 def api_object(
     key: tuple[str, str] = API,
     *,
@@ -38,7 +43,7 @@ def api_object(
 ) -> dict[str, Any]:
     """``accepted`` is the wish in force, as status has it."""
     return {
-        "metadata": _metadata(key, f"api-{key[0]}-{key[1]}", 1, deleting),
+        "metadata": _metadata(key, api_uid(key), 1, deleting),
         "spec": {
             "desiredStatus": desired,
             "plans": list(plans),
@@ -70,6 +75,7 @@ def contract_object(
             "clientName": client,
             "clientUid": client_uid,
             "api": {"namespace": api[0], "name": api[1]},
+            "apiUid": api_uid(api),
             "grantedBy": by,
         } | (granted or {})
     return {

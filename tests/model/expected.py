@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tests.model.facts import Api, Approval, Client, Contract, Granted, Hold, Token
@@ -54,7 +54,7 @@ class Expected:
             case PutClient():
                 self._put_client(step)
             case PutApi():
-                self.apis.setdefault(step.key, Api(step)).spec = step
+                self.apis[step.key] = replace(self.apis.get(step.key) or Api(step, next(self.numbers)), spec=step)
             case PutContract():
                 known = self.contracts.get(step.key) or Contract(step, next(self.numbers))
                 known.spec = step
@@ -161,9 +161,11 @@ class Expected:
         if min(rivals, key=lambda c: c.number) is not contract:
             return "Inactive", "Conflict", None
         known = contract.granted
-        if known is not None and (known.client, known.api) != ((asked.client, client.number), asked.api):
-            known = None  # another client or Api is a new request
         api = self.apis.get(asked.api)
+        if known is not None and known.client != (asked.client, client.number):
+            known = None  # another client is a new request
+        if known is not None and api is not None and known.api != (asked.api, api.number):
+            known = None  # so is another Api, of the same name or not
         if api is None or not self._may_contract(api, asked.key[0]) or not self._stands(contract, api, known):
             known = None  # what let it in is gone
         if client.wish == "Retired":
@@ -195,7 +197,8 @@ class Expected:
         if not going_on and "Retired" in (client.spec.desired, api.spec.desired):
             return "Inactive", "ClientRetired" if client.spec.desired == "Retired" else "ApiRetired", known
         by_approval = approval == "Manual" and (said is not None or (known is not None and known.by_approval))
-        return "Active", "Active", Granted(plan, (contract.spec.client, client.number), contract.spec.api, by_approval)
+        parties = (contract.spec.client, client.number), (contract.spec.api, api.number)
+        return "Active", "Active", Granted(plan, *parties, by_approval)
 
     def _same_deal(self, one: Contract, other: Contract) -> bool:
         return (one.spec.key[0], one.spec.client, one.spec.api) == (
@@ -306,8 +309,10 @@ class Expected:
     def answer(self, client: Client, api_key: Key) -> str:
         """What a call with a good token gets: the plan, or 403 or 410."""
         api = self.apis.get(api_key)
-        deals = [c for c in self.contracts.values() if self._granted_here(c, client, api_key)]
-        if api is None or not deals:
+        if api is None:
+            return "403"
+        deals = [c for c in self.contracts.values() if self._granted_here(c, client, api)]
+        if not deals:
             return "403"
         if self._api_is_retired(api_key, api):
             return "410"
@@ -317,18 +322,18 @@ class Expected:
                 return contract.granted.plan if stands else "403"
         return "403"
 
-    def _granted_here(self, contract: Contract, client: Client, api: Key) -> bool:
+    def _granted_here(self, contract: Contract, client: Client, api: Api) -> bool:
         granted = contract.granted
         return (
             granted is not None
-            and (granted.client, granted.api) == ((client.spec.key[1], client.number), api)
+            and (granted.client, granted.api) == ((client.spec.key[1], client.number), (api.spec.key, api.number))
             and self._as_granted(contract)
         )
 
     def _as_granted(self, contract: Contract) -> bool:
         """Whether a contract still asks for what it was granted."""
         granted, asked = contract.granted, contract.spec
-        return granted is not None and (granted.client[0], granted.api) == (asked.client, asked.api)
+        return granted is not None and (granted.client[0], granted.api[0]) == (asked.client, asked.api)
 
     def _seen_active(self, client: Client) -> set[str]:
         """The contracts in force by spec and status together."""

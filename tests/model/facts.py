@@ -27,6 +27,7 @@ class Client:
 @dataclass
 class Api:
     spec: PutApi
+    number: int
     wish: str | None = None
     retired: datetime | None = None
     final: bool = False
@@ -38,7 +39,7 @@ class Granted:
 
     plan: str
     client: tuple[str, int]
-    api: Key
+    api: tuple[Key, int]
     by_approval: bool
 
 

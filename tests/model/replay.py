@@ -16,7 +16,7 @@ from tests.model.control_plane import OperatorProcess
 from tests.model.expected import Expected
 from tests.model.facts import Token
 from tests.model.gate_view import GateView
-from tests.model.histories import Delete, Key, Operator, PutApi, Step, render
+from tests.model.histories import Key, Operator, Step, render
 
 START = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
 #: Each step takes a while, so that no two things fall into one second.
@@ -30,23 +30,6 @@ _READERS: dict[str, Any] = {
 }
 
 
-class Limits:
-    """What histories leave out, because the design knows that it is otherwise."""
-
-    def __init__(self) -> None:
-        self._up = True
-        self._gone: set[Key] = set()
-
-    def allow(self, step: Step) -> bool:
-        """An Api that is deleted and made again unseen by the operator is the same one to its contracts."""
-        if isinstance(step, Operator):
-            self._up = step.up
-            self._gone.clear()
-        if isinstance(step, Delete) and step.kind == "Api" and not self._up:
-            self._gone.add(step.key)
-        return not (isinstance(step, PutApi) and step.key in self._gone)
-
-
 class Replay:
     """One history under way. ``seed`` decides in which order events arrive and work is done."""
 
@@ -56,7 +39,6 @@ class Replay:
         self.model = Expected(START)
         self.operator: OperatorProcess | None = OperatorProcess(self.server, self._order)
         self.tokens: list[tuple[TokenClaims, Token]] = []
-        self._limits = Limits()
         self._checked: dict[tuple[str, Key], str] = {}
 
     def run(self, history: Sequence[Step]) -> None:
@@ -65,8 +47,6 @@ class Replay:
 
     def do(self, step: Step) -> None:
         """One step, then as much of the operator as there is, then everything is compared."""
-        if not self._limits.allow(step):
-            return
         self.model.now += TICK
         self.server.now = self.model.now
         action = render(step, self.server.now)

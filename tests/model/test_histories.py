@@ -46,6 +46,7 @@ def test_decisions_and_model_agree(seed: int) -> None:
 # Whether the comparison is worth anything: each of these breaks one rule, and a short history must notice it.
 
 ORDERS, LOANS = (PutApi(key, PLAN_SETS[1]) for key in APIS)
+MANUAL_ORDERS = replace(ORDERS, plans=(("basic", "Manual"),))
 CLIENT, OTHER = PutClient(("team-a", "c1")), PutClient(("team-a", "c2"))
 BASIC = PutContract(("team-a", "k1"), "c1", ORDERS.key, "basic")
 GOLD_PLAN = replace(BASIC, plan="gold")
@@ -107,6 +108,18 @@ BROKEN: dict[str, tuple[Any, str, Any, tuple[Step, ...]]] = {
         "_is_as_granted",
         lambda contract: contract.in_force is not None,
         (ORDERS, CLIENT, OTHER, BASIC, Operator(False), replace(BASIC, client="c2"), RETIRING),
+    ),
+    "a new Api of the same name takes over contracts": (
+        contracts,
+        "_same_api",
+        lambda *_: True,
+        (ORDERS, CLIENT, BASIC, Operator(False), Delete("Api", ORDERS.key), MANUAL_ORDERS, Operator(True)),
+    ),
+    "a gate takes a new Api for the one before it": (
+        calls,
+        "_is_same_api",
+        lambda *_: True,
+        (ORDERS, CLIENT, BASIC, Operator(False), Delete("Api", ORDERS.key), ORDERS),
     ),
     "a gate does not ask for the approval": (
         calls,

@@ -134,6 +134,16 @@ def test_a_contract_that_waits_goes_on_waiting_where_nobody_could_look() -> None
     assert [found.change for found in made.entries] == [Change.UPDATE]
 
 
+def test_an_api_that_nobody_looked_at_is_the_one_that_contracts_were_granted_by() -> None:
+    """Its UID is known from them: it is no successor of the same name, which would have to let them in anew."""
+    live = narrow(api(), client(), contract(), namespaces=["team-a"])
+    known = next(body for name, body in live.objects.items() if name.kind == "Contract")
+    known["status"]["inForce"]["apiUid"] = "as-in-the-cluster"
+    manifests = (client(), contract(), api(plans=[{"name": "gold", "approval": "Manual"}]))
+    made = planned(manifests, (client(status="Retired"), *manifests[1:]), live)
+    assert entry(made, "billing").unacknowledged
+
+
 def test_contracts_in_namespaces_that_nobody_could_look_at_count_for_their_api() -> None:
     live = narrow(api(), client(namespace="team-z"), contract(namespace="team-z"), namespaces=["shop"])
     made = planned((api(),), (api(status="Retired"),), live)

@@ -41,6 +41,7 @@ def _lean_granted(granted: Granted | None, claimed_api: Key) -> Granted | None:
         client=intern(granted.client),
         client_uid=intern(granted.client_uid),
         api=api,
+        api_uid=intern(granted.api_uid),
     )
 
 

@@ -32,6 +32,7 @@ class Granted:
     client: str
     client_uid: str
     api: tuple[str, str]
+    api_uid: str
     by: Grant
 
 
@@ -93,6 +94,7 @@ def _granted(known: PlanInForce | None) -> Granted | None:
         client=known.client_name,
         client_uid=known.client_uid,
         api=(known.api.namespace, known.api.name),
+        api_uid=known.api_uid,
         by=known.granted_by,
     )
 
@@ -164,8 +166,14 @@ def route(
 
 def _is_between(contract: ContractView, client_uid: str, api: ApiView) -> bool:
     granted = contract.in_force
-    parties = (granted.client_uid, granted.api) if granted is not None else None
-    return parties == (client_uid, (api.namespace, api.name)) and _is_as_granted(contract)
+    if granted is None or granted.client_uid != client_uid or granted.api != (api.namespace, api.name):
+        return False
+    return _is_same_api(granted, api) and _is_as_granted(contract)
+
+
+def _is_same_api(granted: Granted, api: ApiView) -> bool:
+    """Whether it was granted to this Api, and not to one before it of the same name."""
+    return granted.api_uid == api.uid
 
 
 def _through(contract: ContractView, api: ApiView, rulings: list[Ruling]) -> Route | None:

@@ -126,12 +126,19 @@ def _still_granted(observed: ObservedContract) -> PlanInForce | None:
 
 
 def _same_parties(observed: ObservedContract) -> bool:
-    """Whether the contract still asks for what status says is, or was, in force; another client or Api is new."""
-    known, spec = observed.contract.status.in_force, observed.contract.spec
-    if known is None or observed.client is None:
+    """Whether the contract still asks for what status says is, or was, in force.
+
+    Another client or Api is new, of the same name or not.
+    """
+    known, spec, client = observed.contract.status.in_force, observed.contract.spec, observed.client
+    if known is None or client is None:
         return False
-    asked = (spec.client_name, observed.client.metadata.uid, spec.api)
-    return (known.client_name, known.client_uid, known.api) == asked
+    same_client = (known.client_name, known.client_uid) == (spec.client_name, client.metadata.uid)
+    return same_client and known.api == spec.api and _same_api(known, observed.api)
+
+
+def _same_api(known: PlanInForce, api: Api | None) -> bool:
+    return api is not None and known.api_uid == api.metadata.uid
 
 
 def grant_stands(approval: Approval, granted_by: Grant, decided: Ruling | None) -> bool:
@@ -305,8 +312,8 @@ def _in_force(case: _Case, outcome: _Outcome) -> PlanInForce | None:
 
 
 def _new_grant(case: _Case) -> PlanInForce | None:
-    client = case.observed.client
-    if client is None:
+    client, api = case.observed.client, case.observed.api
+    if client is None or api is None:
         return None
     automatic = case.plan is not None and case.plan.approval is Approval.AUTOMATIC
     kept = case.keeps if case.kept_plan else None
@@ -316,6 +323,7 @@ def _new_grant(case: _Case) -> PlanInForce | None:
         client_name=case.contract.spec.client_name,
         client_uid=client.metadata.uid,
         api=case.contract.spec.api,
+        api_uid=api.metadata.uid,
         granted_by=Grant.AUTOMATIC if automatic else granted_by,
     )
 

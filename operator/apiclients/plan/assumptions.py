@@ -35,9 +35,24 @@ def assume_apis(
         if name in world.objects or name in declared or (live is not None and live.knows(api[0])):
             continue
         wanted.setdefault(api, {}).setdefault(plan, approval)
+    uids = told_uids(world, live)
     for api, plans in sorted(wanted.items()):
-        world.put(_stand_in(api, plans))
-        world.assumed.add(ObjectId("Api", *api))
+        name = ObjectId("Api", *api)
+        world.put(_stand_in(api, plans, uids.get(name, f"assumed-{api[0]}-{api[1]}")))
+        world.assumed.add(name)
+
+
+def told_uids(world: World, live: LiveState | None) -> dict[ObjectId, str]:
+    """UIDs of Apis where nobody looked: those to which contracts were granted that are, or were last, in force."""
+    told: dict[ObjectId, str] = {}
+    for obj in world.objects.values():
+        granted = obj.status.in_force if isinstance(obj, Contract) else None
+        if granted is None or (live is not None and live.knows(granted.api.namespace)):
+            continue
+        name = ObjectId("Api", granted.api.namespace, granted.api.name)
+        if name not in told or obj.status.observed_status is ContractStatusName.ACTIVE:
+            told[name] = granted.api_uid
+    return told
 
 
 def count_unseen(world: World, live: LiveState | None) -> None:
@@ -75,7 +90,7 @@ def _waits(contract: Contract) -> bool:
     return ready is not None and ready.reason == Reason.PENDING_APPROVAL
 
 
-def _stand_in(api: Key, plans: Mapping[str, Approval]) -> Api:
+def _stand_in(api: Key, plans: Mapping[str, Approval], uid: str) -> Api:
     # Not validated: contracts may name more plans than an Api can have.
     spec = ApiSpec.model_construct(
         desired_status=ApiStatusName.PUBLISHED,
@@ -84,4 +99,4 @@ def _stand_in(api: Key, plans: Mapping[str, Approval]) -> Api:
         retirement=ApiRetirement(),
     )
     status = ApiStatus(desired_status=ApiStatusName.PUBLISHED, observed_status=ApiStatusName.PUBLISHED)
-    return Api(Metadata(*api, uid=f"assumed-{api[0]}-{api[1]}", generation=1), spec, status)
+    return Api(Metadata(*api, uid=uid, generation=1), spec, status)

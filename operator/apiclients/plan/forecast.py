@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from apiclients.lifecycle.acknowledgement import api_retirement_is_held, api_wish, client_wish, unacknowledged
-from apiclients.plan.assumptions import assume_apis, count_unseen
+from apiclients.plan.assumptions import assume_apis, count_unseen, told_uids
 from apiclients.plan.live import LiveState
 from apiclients.plan.manifests import Manifest, Manifests
 from apiclients.plan.merge import applied
@@ -50,13 +50,15 @@ class _Stage:
 
     world: World
     raws: dict[ObjectId, Raw]
+    #: UIDs of objects that nobody looked at, so far as others tell of them.
+    uids: Mapping[ObjectId, str] = field(default_factory=dict)
     unreadable: dict[ObjectId, str] = field(default_factory=dict)
 
     def apply(self, manifest: Manifest, base: Manifest | None) -> None:
         """Apply a manifest, where ``base`` was applied before."""
         old = self.world.objects.get(manifest.id)
         known = self.raws.get(manifest.id, {})
-        raw = _merged(manifest, base, known, old, self.world.now)
+        raw = _merged(manifest, base, known, old, self)
         if old is not None and raw["spec"] == known.get("spec") and _metadata_stays(old, raw["metadata"]):
             return
         try:
@@ -79,13 +81,18 @@ class _Stage:
         self.raws.pop(name, None)
 
     def copy(self) -> "_Stage":
-        return _Stage(self.world.copy(), dict(self.raws))
+        return _Stage(self.world.copy(), dict(self.raws), self.uids)
+
+    def uid(self, name: ObjectId) -> str:
+        """The UID of an object that is new, or that nobody looked at."""
+        return self.uids.get(name, f"new-{name.kind}-{name.namespace}-{name.name}")
 
 
 def forecast(base: Manifests, head: Manifests, live: LiveState | None, now: datetime) -> Forecast:
     """Run both worlds. Raises UnsettledError, which is a bug."""
     stage = _Stage(World(now, live.namespace_labels if live is not None else None), {})
     unknown_live = _load(stage, live) if live is not None else ()
+    stage.uids = told_uids(stage.world, live)
     loaded = dict(stage.world.objects)
     for manifest in base.usable():
         stage.apply(manifest, manifest)
@@ -176,11 +183,11 @@ def _may_go(world: World, name: ObjectId) -> bool:
     return True
 
 
-def _merged(manifest: Manifest, base: Manifest | None, live: Raw, old: AnyObject | None, now: datetime) -> Raw:
+def _merged(manifest: Manifest, base: Manifest | None, live: Raw, old: AnyObject | None, stage: _Stage) -> Raw:
     """The object as stored after the manifest was applied."""
-    metadata = dict(live.get("metadata") or {"creationTimestamp": format_time(now)})
+    metadata = dict(live.get("metadata") or {"creationTimestamp": format_time(stage.world.now)})
     metadata |= {"name": manifest.id.name, "namespace": manifest.id.namespace}
-    metadata.setdefault("uid", f"new-{manifest.id.kind}-{manifest.id.namespace}-{manifest.id.name}")
+    metadata.setdefault("uid", stage.uid(manifest.id))
     metadata.setdefault("generation", 1)
     for part in ("labels", "annotations"):
         known = _part(base, part)

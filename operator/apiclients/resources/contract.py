@@ -44,6 +44,7 @@ class PlanInForce(Model):
     client_name: Annotated[str, Field(max_length=63, description="The client that it holds for.")]
     client_uid: Annotated[str, Field(max_length=64, description="UID of that client.")]
     api: Annotated[ApiReference, Field(description="The Api that it holds for.")]
+    api_uid: Annotated[str, Field(max_length=64, description="UID of that Api.")]
     granted_by: Annotated[Grant, Field(description="Automatic, or an approval, which must stay.")]
 
 
