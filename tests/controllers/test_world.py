@@ -117,10 +117,14 @@ def test_a_contract_that_moves_concerns_both_sides_and_its_rivals() -> None:
     assert heard.world.contracts_of_api(("bank", "loans")).counts.pending == 1
 
 
-def test_counts_of_an_api_are_not_urgent_and_everything_else_is() -> None:
+def test_counts_are_not_urgent_and_what_comes_into_force_is() -> None:
     heard = Heard(*EVERYBODY)
+    heard.put("contracts", status(raw_contract(), "PendingApproval"))
+    assert heard.soon == {API, CLIENT}
     heard.put("contracts", status(raw_contract(), "Active"))
-    assert heard.soon == {API}
+    assert heard.soon - heard.again == {API}
+    heard.put("contracts", status(raw_contract(), "Rejected"))
+    assert heard.soon - heard.again == {API}
 
 
 def test_labels_of_a_namespace_concern_its_contracts() -> None:

@@ -22,7 +22,6 @@ from tests.faults.prober import Promise
 from tests.model.expected import Expected
 from tests.model.facts import Client, Token
 from tests.model.histories import CONSUMERS, Action, Delete, Key, PutContract, Step, generate, render
-from tests.model.replay import Limits
 
 _PLURALS = {kind: plural for plural, kind in KINDS.items()}
 _NAMESPACES = (*CONSUMERS, "shop", "bank")
@@ -92,7 +91,6 @@ class Teller:
     model: Expected = field(default_factory=lambda: Expected(datetime.now(UTC)))
     suffix: str = field(default_factory=lambda: f"-s{next(_numbers)}")
     promises: dict[Promise, tuple[Token, Key, Key | None]] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
     refused: int = 0
     _contract_made: int = 0
 
@@ -125,8 +123,6 @@ class Teller:
     def _step(self, step: Step | Fault) -> None:
         if isinstance(step, Fault):
             self._go_wrong(step)
-            return
-        if not self.limits.allow(step):
             return
         before = {promise for promise in self.promises if self._accepts(self.model, promise)}
         for promise in before:

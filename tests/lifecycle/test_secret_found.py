@@ -47,6 +47,32 @@ def test_an_edited_secret_is_answered_once_per_overlap_and_then_stalls() -> None
     assert (len(world.issued), world.told("Stalled")) == (3, "-")
 
 
+@pytest.mark.rule(5)
+@pytest.mark.parametrize(
+    "ask", [lambda w: w.edit(secret__revision=9), lambda w: w.request_rotation("now")], ids=["revision", "request"]
+)
+def test_who_asks_gets_a_rotation_also_while_the_secret_is_fought_over(ask: Callable[[World], object]) -> None:
+    world = available().edit_secret(b"forged")
+    world.settle()
+    world.wait(HOUR).edit_secret(b"forged again").settle()
+    stalled = world.condition("Stalled")
+    assert stalled is not None
+    assert "ask for a rotation" in stalled.message
+    ask(world)
+    world.settle()
+    assert (len(world.issued), world.told("Stalled")) == (3, "-")
+    assert world.secret_bytes() == world.issued[-1]
+
+
+def test_a_secret_that_is_fought_over_and_deleted_is_issued_anew() -> None:
+    world = available().edit_secret(b"forged")
+    world.settle()
+    world.wait(HOUR).edit_secret(b"forged again").settle()
+    world.secrets.clear()
+    world.settle()
+    assert (len(world.issued), world.told("Stalled")) == (3, "-")
+
+
 def test_an_edit_is_not_fought_over_more_than_once_a_minute_also_without_an_overlap() -> None:
     world = available(secret__overlap="0s").edit_secret(b"forged")
     world.settle()

@@ -1,7 +1,8 @@
 """Reconciles Contracts, ContractApprovals, Apis and holds: they have a status and no children."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from apiclients.controllers.kinds import CONTRACTS
@@ -22,6 +23,8 @@ from apiclients.lifecycle.contracts import (
 )
 from apiclients.lifecycle.history import condition_announcements
 from apiclients.lifecycle.holds import decide_hold, hold_view, matches
+from apiclients.resources.apiclient import MAX_CONTRACTS
+from apiclients.resources.contract import ContractStatus, ContractStatusName
 from apiclients.resources.objects import Api, Contract
 
 
@@ -36,17 +39,30 @@ class ContractControllers:
     #: Labels of a namespace, or None while they are not known.
     namespace_labels: Callable[[str], dict[str, str] | None]
     clock: Callable[[], datetime]
+    #: Contracts by client that become active now, and are not counted yet.
+    _beginning: Counter[Key] = field(default_factory=Counter)
 
     async def contract(self, key: Key) -> Outcome:
         """Raises KubeError."""
         contract: Contract | None = readable(self.world.contracts, key)
         if contract is None or contract.metadata.deleting:
             return Outcome()
-        status = decide_contract(self._observe(contract), self.clock())
+        observed = self._observe(contract)
+        status = decide_contract(observed, self.clock())
+        client = (contract.metadata.namespace, contract.spec.client_name)
+        begins = ContractStatusName.ACTIVE == status.observed_status != contract.status.observed_status
+        if begins and observed.active_beside + self._beginning[client] >= MAX_CONTRACTS:
+            return Outcome(done=False)  # others may take the last places
+        self._beginning[client] += begins
+        try:
+            return Outcome(await self._write(contract, status))
+        finally:
+            self._beginning[client] -= begins
+            self._beginning += Counter()  # drops what is zero
+
+    async def _write(self, contract: Contract, status: ContractStatus) -> bool:
         told = condition_announcements(contract.status.conditions, status.conditions)
-        return Outcome(
-            await self.statuses.write(self.world.contracts, contract.metadata, contract.status, status, told)
-        )
+        return await self.statuses.write(self.world.contracts, contract.metadata, contract.status, status, told)
 
     def _observe(self, contract: Contract) -> ObservedContract:
         key = (contract.metadata.namespace, contract.metadata.name)

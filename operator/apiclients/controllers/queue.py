@@ -60,8 +60,8 @@ class WorkQueue:
 
     def add_soon(self, item: Item) -> None:
         """Have an item worked on after a moment, so that many changes make one: counts, not life cycles."""
-        if item not in self._waiting and item not in self._timers:
-            self._timers[item] = asyncio.get_running_loop().call_later(SOON_SECONDS, self.add, item)
+        if item not in self._waiting:
+            self._add_later(item, SOON_SECONDS)
 
     async def work(self, reconcile: Callable[[Item], Awaitable[bool]]) -> None:
         """Work on items for ever; run as many of these as should work at once.
@@ -94,8 +94,15 @@ class WorkQueue:
             self._again.discard(item)
             self.add(item)
         elif not done:
-            delay = self._backoff.delay(self._failures[item])
-            self._timers[item] = asyncio.get_running_loop().call_later(delay, self.add, item)
+            self._add_later(item, self._backoff.delay(self._failures[item]))
+
+    def _add_later(self, item: Item, seconds: float) -> None:
+        """Of two times the earlier one holds."""
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(item)
+        if timer is None or timer.when() > loop.time() + seconds:
+            self._stop_timer(item)
+            self._timers[item] = loop.call_later(seconds, self.add, item)
 
     def _stop_timer(self, item: Item) -> None:
         timer = self._timers.pop(item, None)

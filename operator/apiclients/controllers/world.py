@@ -206,7 +206,11 @@ class World:
     def _concern(self, raw: Mapping[str, Any], key: Key) -> None:
         """A contract concerns its client, its Api, its rivals, and the approvals that name it."""
         parties = _raw_parties(raw)
-        self._again(Item(API_CLIENTS.kind, *parties.client))
+        client = Item(API_CLIENTS.kind, *parties.client)
+        if summarize(raw).status is ContractStatusName.ACTIVE:
+            self._again(client)  # a retirement may be held for it
+        else:
+            self._soon(client)
         self._soon(Item(APIS.kind, *parties.api))
         group = self._of_client.get(parties.client) or _Group()
         for rival, seen in group.contracts.items():

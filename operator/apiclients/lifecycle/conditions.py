@@ -196,6 +196,7 @@ def _conflict_message(s: SecretSituation) -> str:
     if s.conflict_until is not None:
         return (
             f"Secret {name} was changed again after a rotation had answered the change: find who writes it; "
-            f"the secret issued before stays valid, the next one is issued at {format_time(s.conflict_until)}"
+            "the secret issued before stays valid, the next one is issued at "
+            f"{format_time(s.conflict_until)}, or as soon as you ask for a rotation or delete the Secret"
         )
     return f"Secret {name} was changed by somebody else; the secret issued before stays valid"

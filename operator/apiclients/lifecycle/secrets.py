@@ -168,13 +168,14 @@ def cause_of_rotation(s: SecretSituation) -> Cause | None:
 
 
 def _due_cause(s: SecretSituation) -> Cause | None:
-    if s.spec_problem or s.conflict or s.found is Found.UNREAD:
+    if s.spec_problem or s.found in (Found.UNREAD, Found.FOREIGN):
         return None
     if s.current is None:
         return None if s.wish is DesiredStatus.RETIRED else Cause.FIRST
     if not s.acting:
         return None
-    return next((cause for applies, cause in _CAUSES if applies(s)), None)
+    causes = _ASKED_FOR if s.conflict_until is not None else _CAUSES
+    return next((cause for applies, cause in causes if applies(s)), None)
 
 
 def unanswered_request(s: SecretSituation) -> str | None:
@@ -214,12 +215,16 @@ def _old(s: SecretSituation) -> bool:
     )
 
 
-_CAUSES: tuple[tuple[Callable[[SecretSituation], bool], Cause], ...] = (
+_Causes = tuple[tuple[Callable[[SecretSituation], bool], Cause], ...]
+
+#: What a person asks for is done also while the Secret is fought over: it is no answer to the one who edits it.
+_ASKED_FOR: _Causes = ((_other_revision, Cause.REVISION), (_requested, Cause.REQUEST))
+
+_CAUSES: _Causes = (
     (_gone, Cause.MISSING),
     (_moved, Cause.RENAMED),
     (_edited, Cause.EDITED),
-    (_other_revision, Cause.REVISION),
-    (_requested, Cause.REQUEST),
+    *_ASKED_FOR,
     (_old, Cause.AGE),
 )
 

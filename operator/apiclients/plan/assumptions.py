@@ -45,13 +45,11 @@ def assume_apis(
 def told_uids(world: World, live: LiveState | None) -> dict[ObjectId, str]:
     """UIDs of Apis where nobody looked: those to which contracts were granted that are, or were last, in force."""
     told: dict[ObjectId, str] = {}
-    for obj in world.objects.values():
-        granted = obj.status.in_force if isinstance(obj, Contract) else None
-        if granted is None or (live is not None and live.knows(granted.api.namespace)):
-            continue
-        name = ObjectId("Api", granted.api.namespace, granted.api.name)
-        if name not in told or obj.status.observed_status is ContractStatusName.ACTIVE:
-            told[name] = granted.api_uid
+    contracts = [obj.status for obj in world.objects.values() if isinstance(obj, Contract)]
+    for status in sorted(contracts, key=lambda one: one.observed_status is ContractStatusName.ACTIVE):
+        granted = status.in_force
+        if granted is not None and (live is None or not live.knows(granted.api.namespace)):
+            told[ObjectId("Api", granted.api.namespace, granted.api.name)] = granted.api_uid
     return told
 
 
