@@ -7,8 +7,8 @@ by the operator's metrics, looked at ten times a second; the loader's own time i
 
 import time
 
-from apiclients.controllers.kinds import API_CLIENTS
 from apiclients.kube.errors import ConflictError
+from apiclients.kube.kinds import API_CLIENTS
 from bench.population import TEAM, Population, client_name, connected, in_flight
 from bench.report import Figure, Goal, Result, Target
 from bench.stand import Plan, Stand, open_populated, run

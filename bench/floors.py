@@ -16,8 +16,8 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
-from apiclients.controllers.kinds import ALL_KINDS, API_CLIENTS
 from apiclients.kube.client import NAMESPACES, SECRETS, JsonObject, KubeClient, ResourceType
+from apiclients.kube.kinds import ALL_KINDS, API_CLIENTS
 from apiclients.resources.names import MANAGED_SELECTOR
 from bench.population import IN_FLIGHT, client_body, connected, in_flight
 

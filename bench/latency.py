@@ -12,9 +12,9 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from apiclients.controllers.kinds import API_CLIENTS
 from apiclients.kube.client import JsonObject, KubeClient
 from apiclients.kube.errors import ConflictError
+from apiclients.kube.kinds import API_CLIENTS
 from bench import hammer
 from bench.gate import apply, make_requests, running_gate
 from bench.population import TEAM, Population, client_name, connected

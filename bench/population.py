@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from apiclients.controllers.kinds import API_CLIENTS, APIS, CONTRACTS
 from apiclients.kube.client import NAMESPACES, JsonObject, KubeClient
+from apiclients.kube.kinds import API_CLIENTS, APIS, CONTRACTS
 
 T = TypeVar("T")
 

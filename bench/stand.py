@@ -12,9 +12,9 @@ from urllib.request import urlopen
 
 import uvloop
 
-from apiclients.controllers.kinds import API_CLIENTS, CONTRACTS
 from apiclients.kube.client import SECRETS, KubeClient
 from apiclients.kube.errors import NotFoundError
+from apiclients.kube.kinds import API_CLIENTS, CONTRACTS
 from bench import machine
 from bench.floors import NAMESPACE, Sample, take_sample
 from bench.population import (

@@ -10,8 +10,8 @@ import pytest
 
 from apiclients.cli import screen
 from apiclients.cli.connection import Session
-from apiclients.cli.names import API_CLIENT_HOLDS, API_CLIENTS
 from apiclients.kube.client import KubeClient
+from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS
 from apiclients.kube.transport import Request, Transport
 from tests.cli import samples
 

@@ -1,4 +1,4 @@
-"""What the plugin takes for granted of the other programs is what they do; the docs are what the commands say."""
+"""What the plugin takes for granted of the manifests is what they say; the docs are what the commands say."""
 
 from pathlib import Path
 
@@ -7,30 +7,8 @@ import yaml
 from apiclients.cli import names
 from apiclients.cli.docs import render
 from apiclients.cli.views.doctor import POLICIES
-from apiclients.controllers import kinds, manager
-from apiclients.gate import main as gate
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def test_kinds_are_those_of_the_operator() -> None:
-    assert names.ALL_KINDS == kinds.ALL_KINDS
-
-
-def test_leases_are_those_of_operator_and_gate() -> None:
-    assert names.OPERATOR_LEASE == manager.LEASE
-    assert gate.LEASE_LABELS[names.GATE_LEASE_LABEL] == "gate"
-    assert (
-        gate.VERSION_ANNOTATION,
-        gate.APPLIED_ANNOTATIONS["apiclientholds"],
-        gate.PROOF_ANNOTATION,
-        gate.READY_ANNOTATION,
-    ) == (
-        names.VERSION_ANNOTATION,
-        names.APPLIED_HOLDS_ANNOTATION,
-        names.PROOF_ANNOTATION,
-        names.READY_ANNOTATION,
-    )
 
 
 def test_flux_leaves_the_field_manager_alone() -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from apiclients.controllers import queue as queue_module
-from apiclients.controllers.kinds import Item
+from apiclients.controllers.items import Item
 from apiclients.controllers.queue import Backoff, WorkQueue
 
 ITEM = Item("ApiClient", "team-a", "billing")

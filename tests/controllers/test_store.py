@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from apiclients.controllers.kinds import APIS
 from apiclients.controllers.store import Change, ObjectStore
 from apiclients.kube.errors import NotFoundError
+from apiclients.kube.kinds import APIS
 from apiclients.kube.objects import Page
 
 KEY = ("shop", "orders")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from apiclients.controllers.kinds import Item
+from apiclients.controllers.items import Item
 from apiclients.controllers.world import World
 from apiclients.resources.apiclient import MAX_CONTRACTS
 from tests.lifecycle.parties import raw_api, raw_approval, raw_client, raw_contract, raw_hold

@@ -13,10 +13,10 @@ import aiohttp
 import orjson
 
 from apiclients.gate.freshness import Bounds
-from apiclients.gate.kinds import API_CLIENT_HOLDS, APICLIENTS, APIS, CONTRACT_APPROVALS, CONTRACTS
 from apiclients.gate.main import Process
 from apiclients.gate.settings import parse_settings
 from apiclients.kube.client import SECRETS, KubeClient, ResourceType
+from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, APIS, CONTRACT_APPROVALS, CONTRACTS
 from apiclients.resources.keys import KEY_RING_KEY
 from tests.gate.support import ISSUER, SECRET, Caller, client_object, credential, key_ring
 
@@ -40,12 +40,12 @@ class Admin:
 
     async def declare(self, name: str, desired: str = "Available") -> dict[str, Any]:
         with contextlib.suppress(Exception):
-            await self.client.delete(APICLIENTS, "team-a", name)
+            await self.client.delete(API_CLIENTS, "team-a", name)
         body = client_object(name, desired=desired, credentials=[credential(1, SECRET, expires=FAR)], not_before=1e9)
-        body |= {"apiVersion": APICLIENTS.api_version, "kind": APICLIENTS.kind}
+        body |= {"apiVersion": API_CLIENTS.api_version, "kind": API_CLIENTS.kind}
         body["metadata"] = {"name": name, "namespace": "team-a"}
-        made = await self.client.create(APICLIENTS, "team-a", body)
-        return await self.client.replace_status(APICLIENTS, "team-a", name, made | {"status": body["status"]})
+        made = await self.client.create(API_CLIENTS, "team-a", body)
+        return await self.client.replace_status(API_CLIENTS, "team-a", name, made | {"status": body["status"]})
 
     async def make(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create an object as ``tests.gate.objects`` has it, with its status."""
@@ -65,7 +65,7 @@ class Admin:
         return await self.client.delete(KINDS[kind], namespace, name)
 
     async def wish(self, name: str, desired: str) -> dict[str, Any]:
-        return await self.client.merge_patch(APICLIENTS, "team-a", name, {"spec": {"desiredStatus": desired}})
+        return await self.client.merge_patch(API_CLIENTS, "team-a", name, {"spec": {"desiredStatus": desired}})
 
 
 def _typed(resource: ResourceType, body: dict[str, Any]) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from apiclients.gate.freshness import Bounds
-from apiclients.gate.kinds import APICLIENTS
-from apiclients.gate.main import LEASE_LABELS, PROOF_ANNOTATION, READY_ANNOTATION
 from apiclients.kube.client import LEASES, SECRETS, KubeClient
 from apiclients.kube.errors import ForbiddenError
+from apiclients.kube.kinds import API_CLIENTS
 from apiclients.kube.objects import WatchEvent
+from apiclients.resources.names import GATE_LEASE_LABELS, PROOF_ANNOTATION, READY_ANNOTATION
 from cluster import LocalCluster
 from tests.gate.live import NAMESPACE, Admin, Running, gate
 from tests.gate.support import ISSUER, SECRET
@@ -47,7 +47,7 @@ async def test_from_the_start_to_a_suspension(admin: KubeClient, account: KubeCl
         await admin.delete(SECRETS, NAMESPACE, "apiclient-keys")
         await running.until(functools.partial(_says, running, "apiclient_gate_keys_damaged 1.0"))
         assert (await running.call.check(token))[0] == 200
-        await admin.delete(APICLIENTS, "team-a", "billing")
+        await admin.delete(API_CLIENTS, "team-a", "billing")
         await running.answers(token, 401)
         status, _, text = await running.call("GET", "/metrics")
         assert 'apiclient_gate_lost_events_total{kind="apiclients"} 0.0' in text.decode()
@@ -127,7 +127,7 @@ async def test_the_lease_tells_how_far_the_picture_is(admin: KubeClient, account
     await Admin(admin).keys()
     async with gate(account) as running:
         await running.until(running.ready)
-        selector = ",".join(f"{name}={value}" for name, value in LEASE_LABELS.items())
+        selector = ",".join(f"{name}={value}" for name, value in GATE_LEASE_LABELS.items())
 
         async def told() -> bool:
             async for page in admin.pages(LEASES, NAMESPACE, label_selector=selector):

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 from apiclients.gate.freshness import Bounds
-from apiclients.gate.kinds import API_CLIENT_HOLDS, APICLIENTS, APIS, CONTRACT_APPROVALS, CONTRACTS
-from apiclients.gate.main import APPLIED_ANNOTATION, APPLIED_ANNOTATIONS
 from apiclients.kube.client import LEASES, KubeClient
+from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, APIS, CONTRACT_APPROVALS, CONTRACTS
 from apiclients.kube.objects import WatchEvent
+from apiclients.resources.names import APPLIED_ANNOTATION, applied_annotation
 from tests.gate.live import NAMESPACE, Admin, Running, gate
 from tests.gate.objects import CONTRACT, api_object, approval_object, contract_object, hold_object
 from tests.gate.support import ISSUER, SECRET
 
 PATH, AUDIENCE = "/authz/team-b/orders", f"{ISSUER}/apis/team-b/orders"
 #: Everything of one life: approvals are bound by the contract's UID, holds come later.
-KINDS = (CONTRACT_APPROVALS, CONTRACTS, APIS, API_CLIENT_HOLDS, APICLIENTS)
+KINDS = (CONTRACT_APPROVALS, CONTRACTS, APIS, API_CLIENT_HOLDS, API_CLIENTS)
 
 
 class Ears:
@@ -72,7 +72,7 @@ async def _clean(admin: KubeClient) -> None:
 async def token_for_orders(account: KubeClient, people: Admin, bounds: Bounds) -> AsyncIterator[tuple[Running, str]]:
     async with gate(account, bounds, lease_interval=60.0) as running:
         await running.until(running.ready)
-        made = await people.client.get(APICLIENTS, "team-a", "billing")
+        made = await people.client.get(API_CLIENTS, "team-a", "billing")
         auth = (f"team-a.billing.{made['metadata']['uid'][:8]}", SECRET)
         form = {"grant_type": "client_credentials", "resource": AUDIENCE}
         status, _, body = await running.call.token(form, auth=auth)
@@ -101,7 +101,7 @@ CHANGES: dict[str, tuple[str, int, Callable[[Admin], Awaitable[Any]]]] = {
     "client deleted": (
         "apiclients",
         401,
-        lambda people: people.client.delete(APICLIENTS, "team-a", "billing"),
+        lambda people: people.client.delete(API_CLIENTS, "team-a", "billing"),
     ),
 }
 BY_PROOF = ("hold placed", "client suspended")
@@ -173,8 +173,10 @@ async def test_the_lease_tells_soon_that_a_hold_is_in_force(people: Admin, accou
         for number in range(3):
             made = await people.make("hold", hold_object(f"stop-{number}"))
             started, version = time.monotonic(), int(made["metadata"]["resourceVersion"])
-            while await applied(APPLIED_ANNOTATIONS["apiclientholds"]) < version:
+            while await applied(applied_annotation("apiclientholds")) < version:
                 assert time.monotonic() - started < 5.0
                 await asyncio.sleep(0.01)
             assert (await running.call.check(token, PATH))[0] == 401
-        assert await applied(APPLIED_ANNOTATION) <= min([await applied(one) for one in APPLIED_ANNOTATIONS.values()])
+        assert await applied(APPLIED_ANNOTATION) <= min(
+            [await applied(applied_annotation(kind.plural)) for kind in KINDS]
+        )

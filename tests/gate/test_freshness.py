@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from apiclients.gate.freshness import CLOCK_LIMIT, DENIED_SELECTOR, Bounds, Freshness, Proof, find_denied
-from apiclients.gate.kinds import APICLIENTS
 from apiclients.gate.picture import Finding
 from apiclients.gate.problems import Problem
 from apiclients.kube.client import KubeClient, Page
 from apiclients.kube.errors import ApiError, MalformedObjectError, UnreachableError
+from apiclients.kube.kinds import API_CLIENTS
 from apiclients.resources.apiclient import DesiredStatus
 from tests.gate.support import UID, World
 
@@ -372,6 +372,6 @@ async def test_what_a_proof_asks() -> None:
 
     client: Any = Lists(Page([item("a", 5)], "10"), Page([item("b", 7)], "10"))
     typed: KubeClient = client
-    proof = await find_denied(typed, APICLIENTS)
+    proof = await find_denied(typed, API_CLIENTS)
     assert client.asked == {"field_selector": DENIED_SELECTOR, "metadata_only": True}
     assert proof == Proof((Finding(("n", "a"), "u-a", 5, 3), Finding(("n", "b"), "u-b", 7, 3)), 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from apiclients.kube.client import LEASES, KubeClient
 from apiclients.kube.errors import NotFoundError
-from apiclients.kube.leases import HeartbeatLease, LeadershipLostError, LeaseTimes, run_as_leader
+from apiclients.kube.heartbeat import HeartbeatLease
+from apiclients.kube.leases import LeadershipLostError, LeaseTimes, run_as_leader
 from cluster import LocalCluster
 from tests.kube.waiting import eventually, until
 
@@ -52,7 +54,16 @@ class Candidate:
         self.failure: Exception | None = None
         self.end = asyncio.Event()
         self.task = asyncio.create_task(
-            run_as_leader(client, namespace, "leader", identity, self._work, times=times, labels={"app": "test"})
+            run_as_leader(
+                client,
+                namespace,
+                "leader",
+                identity,
+                self._work,
+                times=times,
+                labels={"app": "test"},
+                annotations={"of": identity},
+            )
         )
 
     async def _work(self) -> str:
@@ -97,6 +108,7 @@ async def test_one_leads_and_hands_over_at_once(client: KubeClient, rival: Rival
     assert one.ended <= two.started
     assert two.started - stopped < 2.0, "released, so the successor does not wait for the end of the lease"
     taken = await lease(client, namespace)
+    assert taken["metadata"]["annotations"] == {"of": "two"}
     assert taken["spec"]["leaseTransitions"] >= 1
     assert taken["spec"]["acquireTime"] > held["spec"]["acquireTime"]
     await two.stop()
@@ -255,6 +267,25 @@ async def test_a_heartbeat_says_how_far_it_is(client: KubeClient, namespace: str
     await asyncio.wait({task})
     with pytest.raises(NotFoundError):
         await lease(client, namespace, "gate-1")
+
+
+async def test_a_heartbeat_with_news_comes_at_once(client: KubeClient, namespace: str) -> None:
+    counted = itertools.count(1)
+    heartbeat = HeartbeatLease(
+        client, namespace, "gate-2", {}, lambda: {"applied": str(next(counted))}, renew_seconds=3600
+    )
+    task = asyncio.create_task(heartbeat.run())
+
+    async def applied(count: str) -> bool:
+        return await exists(client, namespace, "gate-2") and (
+            (await lease(client, namespace, "gate-2"))["metadata"]["annotations"]["applied"] == count
+        )
+
+    await eventually(lambda: applied("1"))
+    heartbeat.renew_soon()
+    await eventually(lambda: applied("2"))
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def exists(client: KubeClient, namespace: str, name: str) -> bool:

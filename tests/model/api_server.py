@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from apiclients.controllers.kinds import ALL_KINDS
 from apiclients.kube.client import SECRETS, KubeClient, ResourceType
 from apiclients.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
+from apiclients.kube.kinds import ALL_KINDS
 from apiclients.kube.objects import Page
 from apiclients.resources.fields import format_time
 from tests.model.histories import Action, Key

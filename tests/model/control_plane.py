@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 from apiclients.controllers.apiclient import ApiClientController
 from apiclients.controllers.contract import ContractControllers
-from apiclients.controllers.kinds import ALL_KINDS, Item
+from apiclients.controllers.items import Item
 from apiclients.controllers.outcome import Outcome
 from apiclients.controllers.secrets import SecretStore
 from apiclients.controllers.status import StatusWriter
 from apiclients.controllers.store import Key
 from apiclients.controllers.world import World
+from apiclients.kube.kinds import ALL_KINDS
 from apiclients.lifecycle.observation import Issuer
 from apiclients.resources.keys import Pepper
 from tests.model.api_server import ApiServer, Kube

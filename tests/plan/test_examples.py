@@ -13,7 +13,7 @@ import yaml
 
 from apiclients.cli import live_state
 from apiclients.cli.main import build_parser
-from apiclients.cli.names import ALL_KINDS
+from apiclients.kube.kinds import ALL_KINDS
 from apiclients.plan.render import markdown
 from tests.plan.golden_scene import golden_plan
 

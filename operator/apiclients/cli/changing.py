@@ -12,11 +12,12 @@ from apiclients.cli.connection import Session, connect
 from apiclients.cli.errors import CliError
 from apiclients.cli.gather import approvals_for, optional, readable
 from apiclients.cli.listing import warn
-from apiclients.cli.names import API_CLIENTS, CONTRACTS, FIELD_MANAGER
+from apiclients.cli.names import FIELD_MANAGER
 from apiclients.cli.output import render_data, title
 from apiclients.cli.text import joined, table, write
 from apiclients.cli.views.contracts import ContractLine, contract_line
 from apiclients.kube.errors import NotFoundError
+from apiclients.kube.kinds import API_CLIENTS, CONTRACTS
 from apiclients.kube.objects import JsonObject
 from apiclients.resources.apiclient import DesiredStatus
 from apiclients.resources.contract import ContractStatusName

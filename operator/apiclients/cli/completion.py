@@ -149,7 +149,7 @@ def _from_cluster(what: str, args: argparse.Namespace) -> list[str]:
 
 async def _names(what: str, args: Any) -> list[str]:
     from apiclients.cli.connection import connect
-    from apiclients.cli.names import API_CLIENT_HOLDS, API_CLIENTS, APIS
+    from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, APIS
     from apiclients.kube.objects import NAMESPACES
 
     resource = {options.CLIENT: API_CLIENTS, options.HOLD: API_CLIENT_HOLDS, options.API: APIS}.get(what, NAMESPACES)

@@ -9,20 +9,16 @@ from apiclients import __version__
 from apiclients.cli.connection import Session
 from apiclients.cli.names import (
     ACCESS_REVIEWS,
-    ALL_KINDS,
-    API_CLIENTS,
     BINDINGS,
-    CONTRACTS,
     CRDS,
     GATE_ACCOUNT,
-    GATE_LEASE_SELECTOR,
     OPERATOR_ACCOUNT,
-    OPERATOR_LEASE,
     POLICIES,
 )
 from apiclients.kube.errors import ApiError, ForbiddenError, KubeError, NotFoundError
+from apiclients.kube.kinds import ALL_KINDS, API_CLIENTS, CONTRACTS
 from apiclients.kube.objects import LEASES, NAMESPACES, JsonObject, ResourceType
-from apiclients.resources.names import GROUP
+from apiclients.resources.names import GATE_LEASE_SELECTOR, GROUP, OPERATOR_LEASE
 
 _EVENTS_GROUP = "events.k8s.io"
 

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from apiclients.cli.connection import Session
 from apiclients.cli.errors import CliError
-from apiclients.cli.names import API_CLIENT_HOLDS, API_CLIENTS, CONTRACT_APPROVALS, CONTRACTS, OPERATOR_LEASE
 from apiclients.kube.errors import ForbiddenError, NotFoundError
+from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, CONTRACT_APPROVALS, CONTRACTS
 from apiclients.kube.objects import EVENTS, LEASES, JsonObject
 from apiclients.resources.contract import Grant
+from apiclients.resources.names import OPERATOR_LEASE
 from apiclients.resources.objects import ApiClient, ApiClientHold, Contract, ContractApproval, InvalidObjectError
 
 T = TypeVar("T")

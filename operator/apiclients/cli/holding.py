@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from apiclients.cli.connection import Session
 from apiclients.cli.listing import warn
-from apiclients.cli.names import API_CLIENT_HOLDS
 from apiclients.cli.output import render_data, title
 from apiclients.cli.problems import sentence
 from apiclients.cli.replicas import Reached, until_held
 from apiclients.cli.text import write
 from apiclients.kube.errors import KubeError
+from apiclients.kube.kinds import API_CLIENT_HOLDS
 from apiclients.kube.objects import JsonObject
 from apiclients.resources.fields import format_time
 from apiclients.resources.names import API_VERSION

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from apiclients.cli.errors import CliError
 from apiclients.cli.kubeconfig import context_of, files, read
-from apiclients.cli.names import ALL_KINDS, DEPLOYMENTS
+from apiclients.cli.names import DEPLOYMENTS
 from apiclients.kube.errors import ForbiddenError
+from apiclients.kube.kinds import ALL_KINDS
 from apiclients.kube.objects import NAMESPACES, ResourceType
 from apiclients.plan.live import LiveState, SnapshotError, Workload, from_snapshot, live_state, workload
 

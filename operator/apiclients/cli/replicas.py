@@ -9,16 +9,17 @@ from typing import Any
 
 from apiclients.cli.connection import Session
 from apiclients.cli.errors import CliError
-from apiclients.cli.names import (
-    APPLIED_HOLDS_ANNOTATION,
+from apiclients.kube.errors import ForbiddenError
+from apiclients.kube.kinds import API_CLIENT_HOLDS
+from apiclients.kube.objects import LEASES, JsonObject
+from apiclients.resources.fields import parse_time
+from apiclients.resources.names import (
     GATE_LEASE_SELECTOR,
     PROOF_ANNOTATION,
     READY_ANNOTATION,
     VERSION_ANNOTATION,
+    applied_annotation,
 )
-from apiclients.kube.errors import ForbiddenError
-from apiclients.kube.objects import LEASES, JsonObject
-from apiclients.resources.fields import parse_time
 
 _POLL_SECONDS = 0.2
 
@@ -57,7 +58,7 @@ def replica(lease: JsonObject) -> Replica:
     """A replica as its Lease tells; what somebody else wrote into it counts as nothing."""
     meta, spec = lease["metadata"], lease.get("spec") or {}
     notes: dict[str, Any] = meta.get("annotations") or {}
-    applied = str(notes.get(APPLIED_HOLDS_ANNOTATION) or "")
+    applied = str(notes.get(applied_annotation(API_CLIENT_HOLDS.plural)) or "")
     return Replica(
         name=meta["name"],
         version=notes.get(VERSION_ANNOTATION) or "unknown",

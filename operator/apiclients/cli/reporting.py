@@ -9,12 +9,13 @@ from typing import Any
 from apiclients.cli.connection import Session
 from apiclients.cli.errors import CliError
 from apiclients.cli.facts import Facts, read_facts
-from apiclients.cli.names import ALL_KINDS, DEPLOYMENTS, PODS
+from apiclients.cli.names import DEPLOYMENTS, PODS
 from apiclients.cli.output import to_json
 from apiclients.cli.redact import redact, redact_object
 from apiclients.cli.text import write
 from apiclients.cli.views.doctor import doctor_view
 from apiclients.kube.errors import ApiError
+from apiclients.kube.kinds import ALL_KINDS
 from apiclients.kube.objects import EVENTS, JsonObject, ResourceType
 from apiclients.resources.fields import format_time
 from apiclients.resources.names import GROUP

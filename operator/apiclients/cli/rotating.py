@@ -12,11 +12,12 @@ from typing import Any
 
 from apiclients.cli.connection import Session
 from apiclients.cli.listing import warn
-from apiclients.cli.names import API_CLIENTS, FIELD_MANAGER
+from apiclients.cli.names import FIELD_MANAGER
 from apiclients.cli.output import title
 from apiclients.cli.problems import sentence
 from apiclients.cli.text import write
 from apiclients.kube.errors import KubeError
+from apiclients.kube.kinds import API_CLIENTS
 from apiclients.kube.objects import JsonObject
 from apiclients.resources.fields import format_time
 from apiclients.resources.names import ROTATE_REQUESTED_ANNOTATION

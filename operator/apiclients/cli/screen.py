@@ -8,12 +8,12 @@ from typing import TextIO
 
 from apiclients.cli.connection import Session
 from apiclients.cli.gather import Around, gather
-from apiclients.cli.names import API_CLIENT_HOLDS, API_CLIENTS, CONTRACTS
 from apiclients.cli.output import print_data, to_json
 from apiclients.cli.render.status import render_status
 from apiclients.cli.text import style_for, write
 from apiclients.cli.views.status import status_view
 from apiclients.kube.errors import ForbiddenError, KubeError
+from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, CONTRACTS
 from apiclients.kube.objects import EVENTS, ResourceType
 
 #: Several changes that come together are shown together.

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from apiclients.cli.connection import Session
 from apiclients.cli.errors import CliError
-from apiclients.cli.names import API_CLIENTS
 from apiclients.kube.errors import NotFoundError
+from apiclients.kube.kinds import API_CLIENTS
 from apiclients.kube.objects import JsonObject
 
 

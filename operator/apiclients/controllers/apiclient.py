@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from apiclients.controllers.keys import KeyHolder
-from apiclients.controllers.kinds import CONTRACTS
 from apiclients.controllers.metrics import OperatorMetrics
 from apiclients.controllers.outcome import Outcome
 from apiclients.controllers.secrets import SecretStore, SecretWork
@@ -15,6 +14,7 @@ from apiclients.controllers.store import Key
 from apiclients.controllers.world import World
 from apiclients.kube.client import KubeClient
 from apiclients.kube.errors import ApiError, ForbiddenError
+from apiclients.kube.kinds import CONTRACTS
 from apiclients.lifecycle.client import Decision, decide
 from apiclients.lifecycle.conditions import readable_status, unreadable_status
 from apiclients.lifecycle.contracts import ContractSummary, contracts_of_client, summarize

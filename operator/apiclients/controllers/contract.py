@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from apiclients.controllers.kinds import CONTRACTS
 from apiclients.controllers.outcome import Outcome
 from apiclients.controllers.status import StatusWriter
 from apiclients.controllers.store import Key
 from apiclients.controllers.world import World, readable
 from apiclients.kube.client import KubeClient
+from apiclients.kube.kinds import CONTRACTS
 from apiclients.lifecycle.apis import ApiContracts, api_announcements, decide_api
 from apiclients.lifecycle.approvals import decide_approval
 from apiclients.lifecycle.contracts import (

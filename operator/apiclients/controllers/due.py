@@ -5,7 +5,7 @@ import heapq
 from collections.abc import Callable
 from datetime import datetime
 
-from apiclients.controllers.kinds import Item
+from apiclients.controllers.items import Item
 
 #: The wall clock may be stepped, so sleeping is never longer than this, in seconds.
 LONGEST_SLEEP = 15.0

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pydantic import ValidationError
 
-from apiclients.controllers.kinds import API_CLIENTS
 from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.client import SECRETS, KubeClient
 from apiclients.kube.errors import AlreadyExistsError, ConflictError, KubeError
+from apiclients.kube.kinds import API_CLIENTS
 from apiclients.lifecycle.keys import KeyPolicy, KeyStep, active_from, key_step, outlived, renewed_due
 from apiclients.lifecycle.timing import whole_second
 from apiclients.resources.keys import KEY_RING_KEY, Algorithm, KeyRing, Pepper, SigningKey

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
+from apiclients import __version__
 from apiclients.controllers.apiclient import ApiClientController
 from apiclients.controllers.contract import ContractControllers
 from apiclients.controllers.due import DueTimes
+from apiclients.controllers.items import Item
 from apiclients.controllers.keys import KeyHolder
-from apiclients.controllers.kinds import ALL_KINDS, API_CLIENTS, Item
 from apiclients.controllers.metrics import OperatorMetrics
 from apiclients.controllers.namespaces import NamespaceLabels
 from apiclients.controllers.outcome import Outcome
@@ -25,12 +26,12 @@ from apiclients.controllers.world import World
 from apiclients.kube.client import KubeClient, ResourceType
 from apiclients.kube.errors import KubeError
 from apiclients.kube.events import EventRecorder
+from apiclients.kube.kinds import ALL_KINDS, API_CLIENTS
 from apiclients.kube.leases import run_as_leader
-from apiclients.resources.names import GROUP, MANAGED_BY, MANAGED_BY_LABEL
+from apiclients.resources.names import GROUP, MANAGED_BY, MANAGED_BY_LABEL, OPERATOR_LEASE, VERSION_ANNOTATION
 
 logger = logging.getLogger(__name__)
 
-LEASE = "apiclient-operator"
 _RESYNC_SECONDS = 300.0
 _FIRST_RESYNC_SECONDS = 15.0
 _RETRY_SECONDS = 2.0
@@ -87,9 +88,16 @@ class Manager:
 
         if not self._settings.leader_election:
             return await lead()
-        labels = {MANAGED_BY_LABEL: MANAGED_BY}
         namespace, identity = self._settings.namespace, self._settings.identity
-        return await run_as_leader(self.kube, namespace, LEASE, identity, lead, labels=labels)
+        return await run_as_leader(
+            self.kube,
+            namespace,
+            OPERATOR_LEASE,
+            identity,
+            lead,
+            labels={MANAGED_BY_LABEL: MANAGED_BY},
+            annotations={VERSION_ANNOTATION: __version__},
+        )
 
     async def _lead(self, watch: Callable[[], Awaitable[None]]) -> None:
         """The kind, the keys and the caches first; then the watch fills the queue."""

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from apiclients.controllers.kinds import Item
+from apiclients.controllers.items import Item
 
 #: How long what is not urgent is collected, in seconds.
 SOON_SECONDS = 0.5

@@ -9,16 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from apiclients.controllers.kinds import (
-    API_CLIENT_HOLDS,
-    API_CLIENTS,
-    APIS,
-    CONTRACT_APPROVALS,
-    CONTRACTS,
-    Item,
-)
+from apiclients.controllers.items import Item
 from apiclients.controllers.store import Change, Key, ObjectStore
 from apiclients.kube.client import ResourceType
+from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, APIS, CONTRACT_APPROVALS, CONTRACTS
 from apiclients.lifecycle.apis import ApiContracts
 from apiclients.lifecycle.contracts import PENDING, ContractSummary, contracts_of_client, summarize
 from apiclients.resources.api import MAX_PENDING, ContractCounts, PendingContract

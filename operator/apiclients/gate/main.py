@@ -10,18 +10,16 @@ from collections import Counter
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import uvloop
 
+from apiclients import __version__
 from apiclients.gate.app import GateApp
 from apiclients.gate.endpoints import Endpoints
 from apiclients.gate.freshness import Freshness, Proof, find_denied
-from apiclients.gate.heartbeat import PromptLease
 from apiclients.gate.holds import Holds
 from apiclients.gate.keystore import KeyStore
-from apiclients.gate.kinds import ALL_KINDS, APICLIENTS
 from apiclients.gate.logs import configure_logs, where
 from apiclients.gate.metrics import Metrics, Reading
 from apiclients.gate.picture import Picture
@@ -33,19 +31,19 @@ from apiclients.gate.tally import Tally
 from apiclients.gate.watching import Watches
 from apiclients.kube.client import KubeClient
 from apiclients.kube.errors import KubeError
+from apiclients.kube.heartbeat import HeartbeatLease
+from apiclients.kube.kinds import API_CLIENTS
 from apiclients.resources.fields import format_time
-from apiclients.resources.names import GROUP
+from apiclients.resources.names import (
+    APPLIED_ANNOTATION,
+    GATE_LEASE_LABELS,
+    PROOF_ANNOTATION,
+    READY_ANNOTATION,
+    VERSION_ANNOTATION,
+    applied_annotation,
+)
 
 logger = logging.getLogger(__name__)
-
-LEASE_LABELS = {"app.kubernetes.io/name": "apiclient-gate", "app.kubernetes.io/component": "gate"}
-VERSION_ANNOTATION = f"{GROUP}/version"
-#: Everything of every kind up to this version is applied. Quiet kinds follow within a minute.
-APPLIED_ANNOTATION = f"{GROUP}/applied-resource-version"
-#: The same for each kind, by its plural.
-APPLIED_ANNOTATIONS = {resource.plural: f"{GROUP}/applied-{resource.plural}" for resource in ALL_KINDS}
-PROOF_ANNOTATION = f"{GROUP}/last-proof-time"
-READY_ANNOTATION = f"{GROUP}/ready"
 
 
 def main() -> None:
@@ -61,7 +59,7 @@ async def run(settings: Settings) -> int:
         certificate = (
             Certificate(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
         )
-        agent = f"apiclient-gate/{program_version()}"
+        agent = f"apiclient-gate/{__version__}"
         client = await KubeClient.connect(kubeconfig=settings.kubeconfig, context=settings.context, user_agent=agent)
     except (OSError, ssl.SSLError, KubeError) as error:
         logger.error("cannot start: %s", error)  # noqa: TRY400 - the sentence says it all
@@ -74,14 +72,6 @@ async def run(settings: Settings) -> int:
             logger.error("cannot listen on %s:%d: %s", settings.host, settings.port, error)  # noqa: TRY400
             return 1
         return await process.run()
-
-
-def program_version() -> str:
-    """The version of the distribution."""
-    try:
-        return version("apiclient-operator")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 class Process:
@@ -113,11 +103,11 @@ class Process:
             settings.bounds,
         )
         self._gate = Gate(settings.issuer, self._picture, self._routes, self._keys, self._freshness, self._tally)
-        self._lease = PromptLease(
+        self._lease = HeartbeatLease(
             client,
             settings.lease_namespace,
             lease_name(settings.replica_name),
-            LEASE_LABELS,
+            GATE_LEASE_LABELS,
             self._annotations,
             settings.lease_interval,
         )
@@ -143,7 +133,7 @@ class Process:
         await self._freshness.run()
 
     async def _find(self) -> Proof:
-        return await find_denied(self._client, APICLIENTS)
+        return await find_denied(self._client, API_CLIENTS)
 
     def _took_effect(self, seconds: float) -> None:
         self._metrics.took_effect(seconds)
@@ -152,8 +142,8 @@ class Process:
         """How far this replica's picture is, for whoever reads its Lease."""
         proved, applied = self._freshness.last_proof_time, self._watches.applied()
         return {
-            **{APPLIED_ANNOTATIONS[plural]: str(version) for plural, version in applied.items()},
-            VERSION_ANNOTATION: program_version(),
+            **{applied_annotation(plural): str(version) for plural, version in applied.items()},
+            VERSION_ANNOTATION: __version__,
             APPLIED_ANNOTATION: str(min(applied.values())),
             PROOF_ANNOTATION: format_time(datetime.fromtimestamp(proved, UTC)) if proved else "never",
             READY_ANNOTATION: "false" if self._gate.problem() else "true",
@@ -163,9 +153,9 @@ class Process:
         cache = self._keys.verifier.cache if self._keys.verifier else None
         freshness, watches = self._freshness, self._watches
         lost = Counter(watches.lost_events())
-        lost[APICLIENTS.plural] += freshness.lost_events
+        lost[API_CLIENTS.plural] += freshness.lost_events
         return Reading(
-            version=program_version(),
+            version=__version__,
             ready=self._gate.problem() is None,
             staleness=freshness.staleness,
             clock_offset=self._client.clock.offset_seconds,

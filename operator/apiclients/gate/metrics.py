@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from apiclients.gate.kinds import APICLIENTS
 from apiclients.gate.routes import Routes
 from apiclients.gate.tally import Tally
+from apiclients.kube.kinds import API_CLIENTS
 from apiclients.lifecycle.access import ClientView
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -183,7 +183,7 @@ def _state(reading: Reading) -> Iterator[Metric]:
     for kind, count in reading.lost_events.items():
         lost.add_metric([kind], count)
     yield lost
-    version = reading.applied.get(APICLIENTS.plural, 0)
+    version = reading.applied.get(API_CLIENTS.plural, 0)
     yield _gauge("resource_version", "Everything of ApiClients up to this resourceVersion is applied.", version)
     text = "Everything of this kind up to this resourceVersion is applied."
     yield _by_kind("applied_resource_version", text, reading.applied)

@@ -6,13 +6,13 @@ from typing import Any
 from apiclients.gate.freshness import Listed
 from apiclients.gate.holds import HoldEntry, Holds
 from apiclients.gate.keystore import KeyStore
-from apiclients.gate.kinds import API_CLIENT_HOLDS, APICLIENTS, APIS, CONTRACT_APPROVALS, CONTRACTS
 from apiclients.gate.picture import Entry, Picture
 from apiclients.gate.routes import ApiEntry, ApprovalEntry, ContractEntry, Routes
 from apiclients.gate.settings import Settings
 from apiclients.gate.signing import LoadedRing
 from apiclients.kube.cache import Reflector
 from apiclients.kube.client import SECRETS, KubeClient
+from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, APIS, CONTRACT_APPROVALS, CONTRACTS
 
 
 class Watches:
@@ -24,7 +24,7 @@ class Watches:
         relist = settings.bounds.relist_interval
         self.clients: Reflector[Entry] = Reflector(
             client,
-            APICLIENTS,
+            API_CLIENTS,
             picture.read,
             on_change=picture.apply,
             on_bad=picture.read_bad,
@@ -74,7 +74,7 @@ class Watches:
         )
         #: What decides about calls, by plural.
         self.kinds: Mapping[str, Reflector[Any]] = {
-            APICLIENTS.plural: self.clients,
+            API_CLIENTS.plural: self.clients,
             APIS.plural: self.apis,
             CONTRACTS.plural: self.contracts,
             CONTRACT_APPROVALS.plural: self.approvals,

@@ -1,4 +1,4 @@
-"""Leases: who leads (`run_as_leader`) and which replica sees how far (`HeartbeatLease`).
+"""Who leads.
 
 Leading uses the election loop of the official library with a lock of our own. The library's lock and loop alone are not
 enough for a process that must never act beside another: they let network errors escape, allow a single request to take
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -58,15 +57,19 @@ async def run_as_leader(
     *,
     times: LeaseTimes | None = None,
     labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
 ) -> R:
     """Wait until this process leads, run `work` and return its result.
 
     `identity` must be unique per process. When `work` ends, fails or is cancelled the lease is released, so that a
     successor starts at once. When the lease is lost `work` is cancelled, waited for until the lease could have another
     holder, and LeadershipLostError is raised. `times` defaults to 15, 10 and 2 s; ValueError if they make no sense.
+    `labels` and `annotations` are put on the lease; those of others on it stay.
     """
     times = times or LeaseTimes()
-    lock = _LeaseLock(client, namespace, name, identity, times, dict(labels or {}))
+    lock = _LeaseLock(
+        client, namespace, name, identity, times, {"labels": dict(labels or {}), "annotations": dict(annotations or {})}
+    )
     election = asyncio.create_task(_elect(lock, times), name="leader-election")
     try:
         await _first_of(lock.acquired.wait(), election)
@@ -137,12 +140,18 @@ class _LeaseLock(BaseLock):
     """The Lease behind the election, on plain dicts; see the module for what it does that the library's does not."""
 
     def __init__(
-        self, client: KubeClient, namespace: str, name: str, identity: str, times: LeaseTimes, labels: dict[str, str]
+        self,
+        client: KubeClient,
+        namespace: str,
+        name: str,
+        identity: str,
+        times: LeaseTimes,
+        marks: dict[str, dict[str, str]],
     ) -> None:
         super().__init__(name, namespace, identity)
         self._client = client
         self._times = times
-        self._labels = labels
+        self._marks = marks
         self._lease: JsonObject = {}
         self._observed: tuple[object, ...] = ()
         self._observed_at = 0.0
@@ -197,7 +206,7 @@ class _LeaseLock(BaseLock):
         body = {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,
-            "metadata": {"name": name, "namespace": namespace, "labels": self._labels},
+            "metadata": {"name": name, "namespace": namespace, **self._marks},
             "spec": self._held(),
         }
         return await self._renew("create", lambda: self._client.create(LEASES, namespace, body))
@@ -206,7 +215,9 @@ class _LeaseLock(BaseLock):
         """Renew or take the lease, on the resourceVersion that was read; False if that failed."""
         if not self._may_take():
             return False  # the loop believes a wall clock that was stepped
-        body = {**self._lease, "spec": {**self._spec, **self._held()}}
+        metadata = self._lease["metadata"]
+        marked = {part: {**(metadata.get(part) or {}), **mine} for part, mine in self._marks.items()}
+        body = {**self._lease, "metadata": {**metadata, **marked}, "spec": {**self._spec, **self._held()}}
         return await self._renew("renew", lambda: self._client.replace(LEASES, namespace, name, body, urgent=True))
 
     async def release(self) -> None:
@@ -282,70 +293,3 @@ class _LeaseLock(BaseLock):
         self._observe()
         self.acquired.set()
         return True
-
-
-class HeartbeatLease:
-    """One Lease per replica that says what it is and how far it sees; others read it, nobody competes for it.
-
-    `annotations` is called at each renewal. The lease is applied server-side, hence made anew when somebody deletes it.
-    """
-
-    def __init__(
-        self,
-        client: KubeClient,
-        namespace: str,
-        name: str,
-        labels: Mapping[str, str],
-        annotations_fn: Callable[[], Mapping[str, str]],
-        renew_seconds: float,
-        *,
-        field_manager: str = "apiclient-gate",
-    ) -> None:
-        """`name` also identifies the holder; `renew_seconds` is the time between two renewals."""
-        self._client = client
-        self._namespace = namespace
-        self._name = name
-        self._labels = dict(labels)
-        self._annotations = annotations_fn
-        self._renew_seconds = renew_seconds
-        self._field_manager = field_manager
-        self._since = micro_time()
-        self._uid: str | None = None
-
-    async def run(self) -> None:
-        """Renew until cancelled, then delete the lease. Failures are logged and tried again, never raised."""
-        try:
-            while True:
-                await self._renew()
-                await asyncio.sleep(self._renew_seconds * random.uniform(0.9, 1.0))  # noqa: S311
-        finally:
-            await self._delete()
-
-    async def _renew(self) -> None:
-        try:
-            body = {
-                "apiVersion": LEASES.api_version,
-                "kind": LEASES.kind,
-                "metadata": {"name": self._name, "labels": self._labels, "annotations": dict(self._annotations())},
-                "spec": {
-                    "holderIdentity": self._name,
-                    "leaseDurationSeconds": max(1, math.ceil(3 * self._renew_seconds)),
-                    "acquireTime": self._since,
-                    "renewTime": micro_time(),
-                },
-            }
-            lease = await self._client.apply(
-                LEASES, self._namespace, self._name, body, field_manager=self._field_manager
-            )
-            self._uid = lease["metadata"]["uid"]
-        except Exception as error:  # a heartbeat must not end what it reports on
-            logger.warning("cannot renew lease %s/%s: %s", self._namespace, self._name, error)
-
-    async def _delete(self) -> None:
-        if self._uid is None:
-            return
-        try:
-            async with asyncio.timeout(_GOODBYE_SECONDS):
-                await self._client.delete(LEASES, self._namespace, self._name, uid=self._uid)
-        except (KubeError, TimeoutError) as error:
-            logger.info("cannot delete lease %s/%s: %s", self._namespace, self._name, error or "timeout")

@@ -27,9 +27,9 @@ async def run(args: argparse.Namespace) -> int:
     from apiclients.cli.errors import CliError
     from apiclients.cli.gather import approvals_for, read_client, readable
     from apiclients.cli.listing import print_listing, warn
-    from apiclients.cli.names import CONTRACTS
     from apiclients.cli.views.contracts import contract_line
     from apiclients.cli.views.listing import contract_table
+    from apiclients.kube.kinds import CONTRACTS
     from apiclients.resources.objects import Contract
 
     fields = [f"spec.clientName={args.name}"] if args.name else []

@@ -36,8 +36,8 @@ async def run(args: argparse.Namespace) -> int:
     from apiclients.cli.connection import connect, place
     from apiclients.cli.gather import optional, readable
     from apiclients.cli.listing import print_listing, warn
-    from apiclients.cli.names import API_CLIENT_HOLDS, API_CLIENTS
     from apiclients.cli.views.listing import Filter, client_lines, client_table
+    from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS
     from apiclients.resources.objects import ApiClientHold
 
     missing: list[str] = []

@@ -30,10 +30,10 @@ async def run(args: argparse.Namespace) -> int:
     from apiclients.cli.connection import connect
     from apiclients.cli.gather import optional, readable
     from apiclients.cli.listing import warn
-    from apiclients.cli.names import API_CLIENTS, CONTRACTS
     from apiclients.cli.output import render_data
     from apiclients.cli.text import write
     from apiclients.cli.versions import new_version
+    from apiclients.kube.kinds import API_CLIENTS, CONTRACTS
     from apiclients.resources.objects import Contract
 
     missing: list[str] = []

@@ -34,8 +34,8 @@ async def run(args: argparse.Namespace) -> int:
     from apiclients.cli.errors import CliError
     from apiclients.cli.gather import readable
     from apiclients.cli.listing import warn
-    from apiclients.cli.names import API_CLIENT_HOLDS
     from apiclients.cli.targets import require_one_way, selected
+    from apiclients.kube.kinds import API_CLIENT_HOLDS
     from apiclients.resources.objects import ApiClientHold
 
     if args.hold and (args.names or args.selector is not None):
@@ -77,11 +77,11 @@ def by_client(holds: "Sequence[ApiClientHold]", names: Sequence[str]) -> "tuple[
 
 
 async def _delete(session: "Session", hold: "ApiClientHold", args: argparse.Namespace) -> bool:
-    from apiclients.cli.names import API_CLIENT_HOLDS
     from apiclients.cli.output import title
     from apiclients.cli.problems import sentence
     from apiclients.cli.text import write
     from apiclients.kube.errors import KubeError
+    from apiclients.kube.kinds import API_CLIENT_HOLDS
 
     meta, suffix = hold.metadata, "" if args.dry_run == "none" else f" ({args.dry_run} dry run)"
     try:

@@ -12,7 +12,7 @@ from apiclients.cli.text import age
 from apiclients.cli.views.stuck import stuck_clients, stuck_contracts
 from apiclients.kube.objects import JsonObject
 from apiclients.resources.crd import KINDS, Kind, custom_resource_definition
-from apiclients.resources.names import GROUP, VERSION
+from apiclients.resources.names import GROUP, VERSION, VERSION_ANNOTATION
 
 #: Policies, and whether their binding has to deny; the others only warn.
 POLICIES = {
@@ -232,8 +232,8 @@ def _gate(one: Replica, facts: Facts, logs: str) -> Check:
 def _versions(facts: Facts) -> list[Check]:
     known = {f"gate {one.name}": one.version for one in map(replica, facts.gate_leases or ()) if one.alive(facts.now)}
     notes = ((facts.operator_lease or {}).get("metadata") or {}).get("annotations") or {}
-    if f"{GROUP}/version" in notes:
-        known["operator"] = notes[f"{GROUP}/version"]
+    if VERSION_ANNOTATION in notes:
+        known["operator"] = notes[VERSION_ANNOTATION]
     others = {name: version for name, version in known.items() if version != facts.plugin_version}
     if not others:
         return []
