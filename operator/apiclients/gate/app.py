@@ -58,10 +58,9 @@ class GateApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         path: bytes = scope["raw_path"]
-        if path.startswith(b"/authz/") or path == b"/authz":
-            await send_reply(send, self._answer(self._calls.judge, path, scope["headers"]))
-        elif path == b"/check" or path.startswith(b"/check/"):
-            await send_reply(send, self._answer(self._judge, path, scope["headers"]))
+        reply = self.immediate(path, scope["headers"])
+        if reply is not None:
+            await send_reply(send, reply)
         elif path == b"/introspect":
             await self._guarded(scope, receive, send)
         elif path in self._others:
@@ -71,6 +70,14 @@ class GateApp:
             await send_reply(send, self._resources.answer(scope["method"], path))
         else:
             await send_reply(send, NOT_FOUND)
+
+    def immediate(self, path: bytes, headers: Headers) -> Reply | None:
+        """The answer, if path and headers are all that it takes: to gateways, which ask before each of their calls."""
+        if path.startswith(b"/authz/") or path == b"/authz":
+            return self._answer(self._calls.judge, path, headers)
+        if path == b"/check" or path.startswith(b"/check/"):
+            return self._answer(self._judge, path, headers)
+        return None
 
     def _answer(self, judge: Callable[[bytes, Headers], Reply], path: bytes, headers: Headers) -> Reply:
         """The answer of a hot path, whatever happens."""

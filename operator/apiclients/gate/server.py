@@ -6,11 +6,12 @@ import socket
 import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
+from apiclients.gate.app import GateApp
 from apiclients.gate.protocol import BoundedProtocol
 
 logger = logging.getLogger(__name__)
@@ -49,13 +50,13 @@ class GateServer(uvicorn.Server):
         return int(self.servers[0].sockets[0].getsockname()[1])
 
 
-def make_server(app: Any, host: str, port: int, context: ssl.SSLContext | None = None) -> GateServer:
-    """A server for an ASGI application."""
+def make_server(app: GateApp, host: str, port: int, context: ssl.SSLContext | None = None) -> GateServer:
+    """A server for the gate."""
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=BoundedProtocol,
+        http=partial(BoundedProtocol, app.immediate),  # type: ignore[arg-type]  # uvicorn only ever calls it
         ws="none",
         lifespan="off",
         access_log=False,
