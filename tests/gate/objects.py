@@ -29,7 +29,7 @@ def _metadata(key: tuple[str, str], uid: str, generation: int, deleting: bool) -
 
 def api_uid(key: tuple[str, str]) -> str:
     """The UID of the Api of that namespace and name."""
-    return f"api-{key[0]}-{key[1]}"
+    return f"api-{key[0]}-{key[1]}"[:64]
 
 
 def api_object(

@@ -52,8 +52,14 @@ async def people(admin: KubeClient) -> AsyncIterator[Admin]:
     await found.keys()
     await _clean(admin)
     client = await found.declare("billing")
-    await found.make("api", api_object())
-    body = contract_object(client_uid=client["metadata"]["uid"], plan="gold", in_force="gold", by="Approval")
+    api = await found.make("api", api_object())
+    body = contract_object(
+        client_uid=client["metadata"]["uid"],
+        plan="gold",
+        in_force="gold",
+        by="Approval",
+        granted={"apiUid": api["metadata"]["uid"]},
+    )
     contract = await found.make("contract", body)
     await found.make("approval", approval_object(bound=(contract["metadata"]["uid"], 1)))
     yield found
