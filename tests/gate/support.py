@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from apiclients.gate.app import GateApp
-from apiclients.gate.endpoints import Endpoints
+from apiclients.gate.documents import Documents
 from apiclients.gate.holds import Holds
 from apiclients.gate.keystore import KeyStore
 from apiclients.gate.metrics import Metrics
@@ -247,7 +247,7 @@ class World:
         return self.loaded.sign({name: value for name, value in wanted.items() if value is not None}, now)
 
     def app(self, body_seconds: float = 10.0) -> GateApp:
-        return GateApp(self.gate, Endpoints(self.gate, self.metrics.render, body_seconds).apps(), body_seconds)
+        return GateApp(self.gate, Documents(self.gate, self.metrics.render), body_seconds)
 
 
 @asynccontextmanager

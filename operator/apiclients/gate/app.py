@@ -4,38 +4,29 @@ Paths are matched as they came over the wire; nothing is decoded or normalised, 
 disagree about what a path is. What is not listed here does not exist.
 """
 
-import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
 
 from apiclients.gate.calls import Calls, bearer_token
-from apiclients.gate.forms import invalid_client, invalid_request, presented_credentials, read_form
-from apiclients.gate.logs import where
+from apiclients.gate.documents import Documents
+from apiclients.gate.forms import Head
 from apiclients.gate.replies import (
     EMPTY,
     FAILED,
     NO_STORE,
     NOT_FOUND,
     UNAVAILABLE,
-    DisconnectedError,
     Headers,
-    HttpError,
     Receive,
     Reply,
     Scope,
     Send,
     challenge,
-    json_reply,
-    not_allowed,
     send_reply,
 )
 from apiclients.gate.resources import ProtectedResources
-from apiclients.gate.service import Accepted, Gate, NotReadyError, RefusedError
-from apiclients.gate.tally import Tally
-
-logger = logging.getLogger(__name__)
-
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from apiclients.gate.service import Accepted, Gate
+from apiclients.gate.tally import log_crash
+from apiclients.gate.token_endpoints import TokenEndpoints
 
 #: How long a caller may take to send a form, in seconds.
 BODY_SECONDS = 10.0
@@ -45,12 +36,12 @@ _INVALID_TOKEN = Reply(401, [challenge(b"Bearer", "invalid_token", "The access t
 
 
 class GateApp:
-    """Dispatches; ``others`` maps raw paths to applications of their own."""
+    """Dispatches."""
 
-    def __init__(self, gate: Gate, others: dict[bytes, App], body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, gate: Gate, documents: Documents, body_seconds: float = BODY_SECONDS) -> None:
         self._gate = gate
-        self._others = others
-        self._body_seconds = body_seconds
+        self._documents = documents
+        self._token_endpoints = TokenEndpoints(gate, body_seconds)
         self._checks = gate.tally.checks
         self._calls = Calls(gate)
         self._resources = ProtectedResources(gate.issuer)
@@ -61,11 +52,11 @@ class GateApp:
         reply = self.immediate(path, scope["headers"])
         if reply is not None:
             await send_reply(send, reply)
-        elif path == b"/introspect":
-            await self._guarded(scope, receive, send)
-        elif path in self._others:
-            with suppress(Exception):  # it has answered and logged by then, and raises for the server's sake
-                await self._others[path](scope, receive, send)
+        elif path in self._token_endpoints:
+            head = Head(scope["method"], path, scope["query_string"], scope["headers"])
+            await self._token_endpoints.serve(head, receive, send)
+        elif path in self._documents:
+            await send_reply(send, await self._documents.answer(scope["method"], path))
         elif path.startswith(self._resources.prefixes):
             await send_reply(send, self._resources.answer(scope["method"], path))
         else:
@@ -112,43 +103,3 @@ class GateApp:
                 EMPTY,
             ],
         )
-
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Introspection. Whatever happens, the caller gets an answer without inner details."""
-        try:
-            reply = await self._introspect(scope, receive)
-        except HttpError as error:
-            reply = error.reply
-        except NotReadyError as error:
-            self._gate.tally.introspections["unavailable", error.problem] += 1
-            reply = UNAVAILABLE
-        except DisconnectedError:
-            return
-        except Exception as error:
-            log_crash(self._gate.tally, error)
-            reply = FAILED
-        await send_reply(send, reply)
-
-    async def _introspect(self, scope: Scope, receive: Receive) -> Reply:
-        """RFC 7662, for ApiClients (rule 20)."""
-        counts = self._gate.tally.introspections
-        if scope["method"] != "POST":
-            return not_allowed(b"POST")
-        self._gate.require_ready()
-        form = await read_form(scope, receive, self._body_seconds)
-        try:
-            caller = self._gate.authenticate(presented_credentials(scope, form))
-        except RefusedError as error:
-            counts["refused", error.reason] += 1
-            raise invalid_client(error.hint) from None
-        if "token" not in form:
-            raise invalid_request("The parameter token is missing.")
-        answer = self._gate.introspect(caller, form["token"].encode())
-        counts["active" if answer["active"] else "inactive", ""] += 1
-        return json_reply(200, answer)
-
-
-def log_crash(tally: Tally, error: Exception) -> None:
-    """Count and log a bug."""
-    tally.crashes += 1
-    logger.error("a request failed: %s", where(error))

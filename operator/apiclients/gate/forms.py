@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from apiclients.gate.replies import (
     CLOSE,
     DisconnectedError,
+    Headers,
     HttpError,
     Receive,
-    Scope,
     challenge,
     error_reply,
 )
@@ -28,6 +28,21 @@ _MAX_FIELDS = 64
 #: The one parameter that may be repeated (RFC 8707 section 2).
 _RESOURCE = "resource"
 _FORM = b"application/x-www-form-urlencoded"
+
+
+@dataclass(slots=True)
+class Head:
+    """What stands before the body of a request. Not frozen: one is made on every request."""
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: Headers
+
+    def only(self, name: bytes) -> bytes:
+        """The value of a header that is there once, else nothing."""
+        values = [value for key, value in self.headers if key == name]
+        return values[0] if len(values) == 1 else b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +85,24 @@ def invalid_client(description: str = "") -> HttpError:
     return HttpError(error_reply(401, "invalid_client", text, challenge(b"Basic")))
 
 
-async def read_form(scope: Scope, receive: Receive, seconds: float) -> Form:
-    """The form in the body, within ``seconds``. Raises HttpError, DisconnectedError."""
-    if scope.get("query_string"):
+def check_head(head: Head) -> None:
+    """Whether a form may follow. Raises HttpError."""
+    if head.query:
         raise invalid_request("Parameters belong into the body, not into the URL.")
-    _check_content_type(_header(scope, b"content-type"))
+    if head.only(b"content-type").split(b";", 1)[0].strip().lower() != _FORM:
+        raise invalid_request("The Content-Type must be application/x-www-form-urlencoded.")
+    length = head.only(b"content-length")
+    if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
+        raise _too_large()
+
+
+async def read_body(receive: Receive, seconds: float) -> bytes:
+    """The body, within ``seconds``. Raises HttpError, DisconnectedError."""
     try:
         async with asyncio.timeout(seconds):
-            body = await _read_body(scope, receive)
+            return await _read_body(receive)
     except TimeoutError:
         raise HttpError(error_reply(408, "invalid_request", "The body came too slowly.", CLOSE)) from None
-    return parse_form(body)
 
 
 def parse_form(body: bytes) -> Form:
@@ -103,9 +125,9 @@ def parse_form(body: bytes) -> Form:
     return Form({name: value for name, value in form.items() if value}, resources)
 
 
-def presented_credentials(scope: Scope, form: Form) -> ClientCredentials:
+def presented_credentials(head: Head, form: Form) -> ClientCredentials:
     """Client id and secret, by HTTP Basic or in the form, not both (RFC 6749 section 2.3). Raises HttpError."""
-    headers = [value for name, value in scope["headers"] if name == b"authorization"]
+    headers = [value for name, value in head.headers if name == b"authorization"]
     if len(headers) > 1:
         raise invalid_request("There is more than one Authorization header.")
     if not headers:
@@ -139,20 +161,7 @@ def _unquote(part: bytes) -> bytes:
     return unquote_to_bytes(part.replace(b"+", b" "))
 
 
-def _check_content_type(value: bytes) -> None:
-    if value.split(b";", 1)[0].strip().lower() != _FORM:
-        raise invalid_request("The Content-Type must be application/x-www-form-urlencoded.")
-
-
-def _header(scope: Scope, name: bytes) -> bytes:
-    values: list[bytes] = [value for key, value in scope["headers"] if key == name]
-    return values[0] if len(values) == 1 else b""
-
-
-async def _read_body(scope: Scope, receive: Receive) -> bytes:
-    length = _header(scope, b"content-length")
-    if length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
-        raise _too_large()
+async def _read_body(receive: Receive) -> bytes:
     body: bytes = b""
     while True:
         message: Any = await receive()

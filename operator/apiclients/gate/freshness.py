@@ -138,17 +138,17 @@ class Freshness:
         if not self._clock_trusted(CLOCK_LIMIT):
             return Problem.CLOCK
         now, bounds = self._monotonic(), self._bounds
-        oldest = now
+        earliest, late = now - _RELISTS_MISSED * bounds.relist_interval, False
         for source in self._sources:
             listed = source.last_list_started
             if listed is None:
                 return Problem.NOT_LISTED
-            oldest = min(oldest, listed)
+            late = late or listed < earliest
         if bounds.fail_static:
             return None
         if now - self._proved > bounds.max_staleness:
             return Problem.STALE
-        return Problem.LISTS_STALE if now - oldest > _RELISTS_MISSED * bounds.relist_interval else None
+        return Problem.LISTS_STALE if late else None
 
     async def run(self) -> None:
         """Prove and heal until cancelled. Failures of the API server are counted, never raised."""

@@ -16,7 +16,7 @@ import uvloop
 
 from apiclients import __version__
 from apiclients.gate.app import GateApp
-from apiclients.gate.endpoints import Endpoints
+from apiclients.gate.documents import Documents
 from apiclients.gate.freshness import Freshness, Proof, find_denied
 from apiclients.gate.holds import Holds
 from apiclients.gate.keystore import KeyStore
@@ -112,9 +112,9 @@ class Process:
             settings.lease_interval,
         )
         self._holds.listen(lambda _: self._lease.renew_soon())  # somebody waits for a hold to be in force
-        apps = Endpoints(self._gate, self._metrics.render).apps()
+        documents = Documents(self._gate, self._metrics.render)
         context = certificate.context if certificate else None
-        self.server = make_server(GateApp(self._gate, apps), settings.host, settings.port, context)
+        self.server = make_server(GateApp(self._gate, documents), settings.host, settings.port, context)
 
     async def run(self) -> int:
         """Run all parts until a signal; 1 if one of them ended by itself."""

@@ -1,6 +1,11 @@
 """Counts of what happened, in plain dicts: cheap enough for every request."""
 
+import logging
 from collections import Counter
+
+from apiclients.gate.logs import where
+
+logger = logging.getLogger(__name__)
 
 
 class Tally:
@@ -42,3 +47,9 @@ class Tally:
     def last_credential_uses(self) -> dict[str, dict[int, float]]:
         """By UID and credential id; a copy."""
         return {uid: dict(uses) for uid, uses in self._credentials.items()}
+
+
+def log_crash(tally: Tally, error: Exception) -> None:
+    """Count and log a bug."""
+    tally.crashes += 1
+    logger.error("a request failed: %s", where(error))

@@ -204,7 +204,7 @@ def call_scopes(
     """
     if isinstance(found, CallDenial):
         return found
-    covered = tuple(scope for scope in token_scopes if scope in found.scopes)
-    if (token_scopes and found.scopes and not covered) or not set(required) <= set(covered):
+    covered = tuple([scope for scope in token_scopes if scope in found.scopes])
+    if (token_scopes and found.scopes and not covered) or (required and not set(required).issubset(covered)):
         return CallDenial.INSUFFICIENT_SCOPE
     return covered
