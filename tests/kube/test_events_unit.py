@@ -140,6 +140,31 @@ async def test_drain_is_bounded(rig: Rig) -> None:
     assert not rig.api.created
 
 
+async def test_events_wait_while_there_is_work() -> None:
+    busy = True
+    rig = Rig(busy=lambda: busy, capacity=10, patience=60.0)
+    rig.recorder.start()
+    rig.record("one")
+    rig.record("two")
+    await asyncio.sleep(0.3)  # nothing may happen, and there is no condition to wait for
+    assert not rig.api.created
+    busy = False
+    await until(lambda: len(rig.api.created) == 2)
+
+
+@pytest.mark.parametrize("reason", ["old", "many", "the end"])
+async def test_events_do_not_wait_for_ever(reason: str) -> None:
+    rig = Rig(busy=lambda: True, capacity=10, patience=60.0)
+    rig.recorder.start()
+    for index in range(5 if reason == "many" else 1):
+        rig.record(f"note {index}")
+    if reason == "old":
+        rig.now += 60.0
+    if reason == "the end":
+        await rig.recorder.drain(5)
+    await until(lambda: bool(rig.api.created))
+
+
 async def test_a_full_queue_drops_the_oldest() -> None:
     rig = Rig(capacity=3)
     for index in range(5):

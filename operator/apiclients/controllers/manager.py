@@ -58,7 +58,13 @@ class Manager:
         self._secrets = SecretStore(kube, settings.secret_namespaces, self._secret_changed)
         self._namespaces = NamespaceLabels(kube, self.world.namespace_changed)
         self._due = DueTimes(utc_now, self._queue.add)
-        self._recorder = EventRecorder(kube, f"{GROUP}/operator", settings.identity, capacity=_EVENTS_WAITING)
+        self._recorder = EventRecorder(
+            kube,
+            f"{GROUP}/operator",
+            settings.identity,
+            capacity=_EVENTS_WAITING,
+            busy=lambda: len(self._queue) > settings.workers,
+        )
         self._keys = KeyHolder(
             kube,
             settings.namespace,

@@ -24,6 +24,8 @@ NOTE_BYTES = 1024
 _SHORT_TEXT = 128
 _TRIES = 3
 _SERIES_KEPT = 4096
+#: How often to look whether there is nothing more important to do, in seconds.
+_PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class _Series:
     """An Event that may happen again: `count` times so far, of which the API server knows `posted`."""
 
     body: JsonObject
+    since: float
     count: int = 1
     posted: int = 0
     observed: str = ""
@@ -64,6 +67,9 @@ class EventRecorder:
     one is raised, at most every `series_interval` seconds. At most `capacity` events wait; then the oldest is dropped.
     Failures are counted and logged once per kind, never raised.
 
+    While `busy` says that there is work to be done, events wait, each for at most `patience` seconds: they tell of what
+    was done, and cost the API server as much as doing it.
+
     Attributes: `posted`, `dropped` (queue full) and `failed` count Events.
     """
 
@@ -76,6 +82,8 @@ class EventRecorder:
         capacity: int = 1000,
         window: float = 360.0,
         series_interval: float = 60.0,
+        busy: Callable[[], bool] = lambda: False,
+        patience: float = 60.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`controller` is a qualified name; `instance` says which replica, at most 128 characters."""
@@ -85,6 +93,8 @@ class EventRecorder:
         self._capacity = capacity
         self._window = window
         self._series_interval = series_interval
+        self._busy = busy
+        self._patience = patience
         self._monotonic = monotonic
         self._series: OrderedDict[_Identity, _Series] = OrderedDict()
         self._queue: deque[_Series] = deque()
@@ -127,7 +137,7 @@ class EventRecorder:
             self._series.move_to_end(identity)
             self._repeated.add(known)
         else:
-            series = _Series(self._body(regarding, type, reason, note, action, related), last_seen=now)
+            series = _Series(self._body(regarding, type, reason, note, action, related), since=now, last_seen=now)
             self._series.pop(identity, None)
             self._series[identity] = series
             self._enqueue(series)
@@ -150,12 +160,20 @@ class EventRecorder:
         while True:
             self._wake.clear()
             while self._queue:
-                await self._create(self._queue.popleft())
+                if self._may_wait(self._queue[0]):
+                    await asyncio.sleep(_PAUSE)
+                else:
+                    await self._create(self._queue.popleft())
             for series in self._due():
                 await self._raise_count(series)
             if self._draining and not self._queue:
                 return
             await self._sleep()
+
+    def _may_wait(self, oldest: _Series) -> bool:
+        """Whether there is something more important to do; not when events would be lost by waiting, or be stale."""
+        crowded = self._draining or 2 * len(self._queue) >= self._capacity
+        return not crowded and self._busy() and self._monotonic() - oldest.since < self._patience
 
     async def _sleep(self) -> None:
         """Wait for something recorded, or until the count of a series may be raised."""
