@@ -2,9 +2,11 @@
 
 import base64
 import threading
+from collections import Counter
 
 import pytest
 
+from apiclients.resources.apiclient import MAX_CONTRACTS
 from demo.stage import ROOT
 from tests.faults.admin import KINDS, JsonObject
 from tests.faults.arena import MAX_STALENESS, PATIENCE, RELIST_BOUND, Arena, Team, eventually, metric
@@ -125,6 +127,41 @@ def test_objects_of_the_largest_size(arena: Arena, team: Team) -> None:
         with promise.ends(within=MAX_STALENESS):
             team.wish(name, "Suspended")
         arena.until(401, promise.token)
+
+
+@pytest.mark.rule(9, 14)
+def test_a_client_with_as_many_contracts_as_there_can_be(arena: Arena, team: Team, shop: Team) -> None:
+    """All arrive at once, two more than there is room for; whoever goes makes room for one."""
+    team.declare("busy")
+    names = [f"c-{number:03}" for number in range(MAX_CONTRACTS + 2)]
+    for name in names:
+        shop.api(name)
+        team.contract(name, "busy", (shop.namespace, name))
+
+    def counts() -> Counter[str]:
+        found = team.admin.list("contracts", team.namespace)
+        return Counter(contract.get("status", {}).get("observedStatus", "none") for contract in found)
+
+    eventually("as many as there can be", lambda: counts() == {"Active": MAX_CONTRACTS, "Inactive": 2})
+    eventually("their client has counted them", lambda: _active_names(team) is not None)
+    named = _active_names(team)
+    assert named is not None
+    with arena.promise("client of many contracts", team.token("busy")):
+        team.admin.delete("contracts", team.namespace, named[0])
+        eventually("room for one", lambda: counts() == {"Active": MAX_CONTRACTS, "Inactive": 1})
+        team.wish("busy", "Retired")
+        eventually("a retirement that names none is held", lambda: _active_names(team, "Retired") is not None)
+        assert team.admin.get("apiclients", team.namespace, "busy")["status"]["observedStatus"] == "Available"
+
+
+def _active_names(team: Team, wished: str = "Available") -> list[str] | None:
+    """The names of the active contracts, once this wish is handled and as many as there can be are counted."""
+    obj = team.admin.get("apiclients", team.namespace, "busy")
+    handled = (
+        obj["spec"]["desiredStatus"] == wished and obj["status"]["desiredGeneration"] == obj["metadata"]["generation"]
+    )
+    names: list[str] = obj["status"].get("contracts", {}).get("activeNames", [])
+    return names if handled and len(names) == MAX_CONTRACTS else None
 
 
 def secret_writes(arena: Arena) -> int:
