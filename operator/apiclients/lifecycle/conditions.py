@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from pydantic import ValidationError
 
@@ -16,7 +17,7 @@ from apiclients.resources.conditions import REASONS, Condition, ConditionType, R
 from apiclients.resources.fields import format_time
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Judgement:
     """What the conditions are made of."""
 
@@ -26,7 +27,7 @@ class Judgement:
     waits_for_clock: bool
     retirement: RetirementStatus | None
 
-    @property
+    @cached_property
     def stalled(self) -> Verdict | None:
         """What only a person can mend, or None."""
         if self.problem is not None:
@@ -45,7 +46,7 @@ class Judgement:
             )
         return None
 
-    @property
+    @cached_property
     def reconciling(self) -> Verdict | None:
         """What the operator goes on trying, or None."""
         if self.stalled is not None:
@@ -60,7 +61,7 @@ class Judgement:
             return Verdict(True, Reason.EXPIRED, f"{_expired(self.secret)}: a new one is being issued")
         return None
 
-    @property
+    @cached_property
     def ready(self) -> Verdict:
         """Whether the operator has done all that it can."""
         hindrance = self.stalled or self.reconciling

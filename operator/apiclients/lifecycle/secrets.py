@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from apiclients.lifecycle import timing
 from apiclients.lifecycle.credentials import Cause, current
@@ -100,9 +101,9 @@ def _untouched(observed: Observed, read: SecretRead, known: Credential) -> bool:
     return same_version or (read.stamp is not None and read.stamp.id == known.id)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SecretSituation:
-    """What the rules about the Secret look at."""
+    """What the rules about the Secret look at; each part of it is worked out once."""
 
     observed: Observed
     now: datetime
@@ -118,16 +119,16 @@ class SecretSituation:
     #: The spec cannot be obeyed: what is there stays as it is.
     spec_problem: bool
 
-    @property
+    @cached_property
     def current(self) -> Credential | None:
         return current(self.credentials)
 
-    @property
+    @cached_property
     def acting(self) -> bool:
         """Whether what falls due is done now; while suspended, held or retired it waits (rule 3)."""
         return self.effective in ACCEPTS_TOKENS
 
-    @property
+    @cached_property
     def moved(self) -> bool:
         """Whether ``spec.secret.name`` was changed and the Secret of that name does not hold the current credential."""
         status = self.observed.client.status.secret
@@ -135,11 +136,11 @@ class SecretSituation:
             return False
         return status.name != self.observed.client.secret_name
 
-    @property
+    @cached_property
     def overlap(self) -> timedelta:
         return timing.overlap(self.observed.client.spec.secret)
 
-    @property
+    @cached_property
     def conflict_until(self) -> datetime | None:
         """Until when an edited Secret is not answered by another rotation: at most one per overlap (rule 6)."""
         known = self.current
@@ -148,14 +149,14 @@ class SecretSituation:
         until = known.issued_time + max(self.overlap, MIN_CONFLICT_WINDOW)
         return until if self.now < until else None
 
-    @property
+    @cached_property
     def crowded_until(self) -> datetime | None:
         """Until when a rotation waits because as many secrets are valid as status can hold; none ends early for it."""
         if len(self.credentials) < MAX_CREDENTIALS or _due_cause(self) in (None, Cause.MISSING):
             return None
         return min(c.expires_time for c in self.credentials if c.state is CredentialState.PREVIOUS)
 
-    @property
+    @cached_property
     def conflict(self) -> bool:
         """Whether the Secret is somebody else's, or fought over, while the client needs it."""
         needed = self.wish is not DesiredStatus.RETIRED and (self.acting or self.current is None)
