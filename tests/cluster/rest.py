@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from apiclients.resources.names import API_VERSION
 from cluster import LocalCluster
 
 JsonObject = dict[str, Any]
 
+_OURS = f"apis/{API_VERSION}"
 _GROUPS = {
-    "apiclients": "apis/apiclients.dev/v1alpha1",
     "secrets": "api/v1",
+    "namespaces": "api/v1",
     "events": "apis/events.k8s.io/v1",
     "leases": "apis/coordination.k8s.io/v1",
 }
@@ -32,6 +34,9 @@ class RestError(RuntimeError):
 
 class Rest:
     """Requests over one connection per thread, with the administrator's certificate."""
+
+    #: What may be asked for twice, when an idle connection was closed.
+    repeatable = frozenset({"GET"})
 
     def __init__(self, cluster: LocalCluster) -> None:
         admin = cluster.data_dir / "pki" / "admin"
@@ -82,9 +87,9 @@ class Rest:
             status, text = self._once(method, target, data, headers)
         except (OSError, http.client.HTTPException):
             self._drop()
-            if method != "GET":
+            if method not in self.repeatable:
                 raise
-            status, text = self._once(method, target, data, headers)  # the server may have closed an idle connection
+            status, text = self._once(method, target, data, headers)
         if status >= 300:
             raise RestError(status, text.decode(errors="replace"))
         answer: JsonObject = json.loads(text)
@@ -109,5 +114,11 @@ class Rest:
 def path(kind: str, namespace: str | None, name: str = "", subresource: str = "") -> str:
     """The path of a collection, an object or a subresource."""
     where: Iterable[str] = ("namespaces", namespace) if namespace else ()
-    parts = [_GROUPS[kind], *where, kind, *([quote(name)] if name else []), *([subresource] if subresource else [])]
+    parts = [
+        _GROUPS.get(kind, _OURS),
+        *where,
+        kind,
+        *([quote(name)] if name else []),
+        *([subresource] if subresource else []),
+    ]
     return "/" + "/".join(parts)

@@ -18,7 +18,8 @@ from cluster import LocalCluster
 from demo.calls import Answer, Credentials, ask_token, call, request
 from demo.service import Service
 from demo.stage import Stage
-from tests.faults.admin import Admin, JsonObject
+from tests.cluster.rest import JsonObject
+from tests.faults.admin import Admin
 from tests.faults.prober import Prober, Promise
 from tests.faults.proxy import FaultProxy
 

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from tests.faults.admin import KINDS, JsonObject, RefusedByServerError
+from tests.cluster.rest import JsonObject, RestError
+from tests.faults.admin import KINDS
 from tests.faults.arena import MAX_STALENESS, PATIENCE, PROOF_INTERVAL, RELIST_BOUND, Arena, Gate, Team, eventually
 from tests.faults.prober import Promise
 from tests.model.expected import Expected
@@ -107,7 +108,7 @@ class Teller:
             self.arena.prober.remove(*self.promises)
             self.arena.ensure()
             for namespace in _NAMESPACES:
-                self.arena.admin.delete("namespaces", None, namespace + self.suffix)
+                self.arena.admin.delete("namespaces", "", namespace + self.suffix)
 
     def _watched(self, where: str, act: Callable[[], None]) -> None:
         """Act; tell what the probers have seen rather than what did not converge, and both if there is both."""
@@ -129,7 +130,7 @@ class Teller:
             promise.either()
         try:
             self._do(step)
-        except RefusedByServerError as error:
+        except RestError as error:
             if error.status != 403:
                 raise
             self.refused += 1  # a policy has protected somebody
@@ -321,7 +322,7 @@ class Teller:
         team = Team(self.arena, key[0] + self.suffix)
 
         def probe() -> str | None:
-            with contextlib.suppress(OSError, http.client.HTTPException, RefusedByServerError):
+            with contextlib.suppress(OSError, http.client.HTTPException, RestError):
                 issued = gate.ask(team.credentials(key[1]))
                 token = str(issued.json()["access_token"]) if issued.status == 200 else ""
                 ready = token and all(gate.check(token, self._path(api)) == 200 for api in apis)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.service import Service
-from tests.faults.admin import RefusedByServerError
+from tests.cluster.rest import RestError
 from tests.faults.arena import MAX_STALENESS, PATIENCE, Arena, Team, descriptors, open_arena, resident_bytes
 
 _MEBIBYTE = 1024 * 1024
@@ -97,7 +97,7 @@ def busy(team: Team) -> Iterator[list[int]]:
         for turn in itertools.count(_CLIENTS * 5):
             if ended.wait(0.05):
                 return
-            with contextlib.suppress(OSError, RefusedByServerError, KeyError):
+            with contextlib.suppress(OSError, RestError, KeyError):
                 live(team, turn)
             turns[0] += 1
             if turn % 400 == 0:

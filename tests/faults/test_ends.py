@@ -8,7 +8,8 @@ import pytest
 
 from apiclients.resources.apiclient import MAX_CONTRACTS
 from demo.stage import ROOT
-from tests.faults.admin import KINDS, JsonObject
+from tests.cluster.rest import JsonObject
+from tests.faults.admin import KINDS
 from tests.faults.arena import MAX_STALENESS, PATIENCE, RELIST_BOUND, Arena, Team, eventually, metric
 
 pytestmark = pytest.mark.cluster

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.faults.admin import RefusedByServerError
+from tests.cluster.rest import RestError
 from tests.faults.arena import MAX_STALENESS, PATIENCE, Arena, Team, eventually
 
 pytestmark = pytest.mark.cluster
@@ -26,7 +26,7 @@ def load(team: Team) -> Iterator[list[int]]:
         name, turn = f"busy-{number}", 0
         while not ended.is_set():
             turn += 1
-            with contextlib.suppress(OSError, RefusedByServerError):
+            with contextlib.suppress(OSError, RestError):
                 team.client(name, ("Available", "Suspended")[turn % 2], displayName=str(turn))
                 if turn % 10 == 0:
                     team.admin.delete("apiclients", team.namespace, name)
@@ -141,7 +141,7 @@ def test_everything_killed_at_once(arena: Arena, team: Team) -> None:
 
 def written(team: Team, name: str) -> bool:
     """Suspend a client, if that is possible now."""
-    with contextlib.suppress(OSError, RefusedByServerError):
+    with contextlib.suppress(OSError, RestError):
         team.wish(name, "Suspended")
         return True
     return False
