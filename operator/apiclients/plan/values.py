@@ -1,0 +1,18 @@
+"""Values of manifests as people write them, on one line."""
+
+import yaml
+
+LONGEST = 120
+
+
+def shown(value: object) -> str | None:
+    """A value as YAML would have it: ``[a, b]``, ``true``; None for none. Long ones end in dots."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, dict | list):
+        text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6).strip()
+    else:
+        text = str(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
