@@ -20,6 +20,7 @@ from apiclients.cli.views.contracts import ContractLine, contract_line
 from apiclients.kube.errors import NotFoundError
 from apiclients.kube.kinds import API_CLIENTS, CONTRACTS
 from apiclients.kube.objects import JsonObject
+from apiclients.plan.values import counted
 from apiclients.resources.apiclient import DesiredStatus
 from apiclients.resources.contract import ContractStatusName
 from apiclients.resources.objects import ApiClient, Contract, InvalidObjectError
@@ -90,7 +91,7 @@ def _show_contracts(subject: Subject, what: Change) -> None:
         for line in subject.contracts
         if line.name in subject.active
     ]
-    print(f"{what.meaning.format(count=len(subject.active))}", file=sys.stderr)
+    print(f"{what.meaning.format(contracts=counted(len(subject.active), 'active contract'))}", file=sys.stderr)
     write(sys.stderr, joined(table(rows, indent="  ")))
 
 

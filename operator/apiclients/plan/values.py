@@ -1,8 +1,13 @@
-"""Values of manifests as people write them, on one line."""
+"""Values of manifests as people write them, on one line; numbers of things as people say them."""
 
 import yaml
 
 LONGEST = 120
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 contract``, ``2 contracts``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def shown(value: object) -> str | None:
