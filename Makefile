@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup cluster demo up test test-again test-unit test-cluster faults soak bench lint format generate lock clean
+.PHONY: help setup cluster demo up test test-again test-unit test-cluster faults soak bench lint format generate pictures lock clean
 
 help: ## Show the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,7 @@ lint: $(READY) ## Check format, style, types, layers, manifests and generated fi
 	@$(BIN)/python -m apiclients.resources.crd crds/ --check
 	@$(BIN)/python -m apiclients.resources.reference docs/reference.md --check
 	@$(BIN)/python -m apiclients.cli.docs docs/cli.md --check
+	@$(BIN)/python -m apiclients.cli.rules_docs docs/plan-rules.md --check
 	@for folder in manifests/control manifests/base manifests/overlays/*; do \
 	  $(BIN)/kubectl kustomize $$folder > /dev/null || exit 1; done
 
@@ -65,10 +66,14 @@ format: $(READY) ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-generate: $(READY) ## Write crds/, docs/reference.md and docs/cli.md from the code
+generate: $(READY) ## Write crds/ and the reference pages in docs/ from the code
 	@$(BIN)/python -m apiclients.resources.crd crds/
 	@$(BIN)/python -m apiclients.resources.reference docs/reference.md
 	@$(BIN)/python -m apiclients.cli.docs docs/cli.md
+	@$(BIN)/python -m apiclients.cli.rules_docs docs/plan-rules.md
+
+pictures: cluster ## Write docs/pictures from what the plugin prints on a real API server
+	@$(BIN)/python -m demo.pictures docs/pictures
 
 lock: $(READY) ## Pin all requirements anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml -o requirements.lock

@@ -10,6 +10,7 @@ from types import FrameType
 from cluster import ClusterError, KubectlError, open_cluster
 from demo.contracts import API, PROVIDER, ContractStory
 from demo.narrator import StoryError
+from demo.planned import PlanStory
 from demo.repository import Repository
 from demo.service import ServiceError
 from demo.stage import Stage
@@ -52,6 +53,7 @@ def _perform(args: argparse.Namespace, folder: Path) -> None:
             story = Story(stage, repository, gateway, operator)
             story.run()
             ContractStory(story, contract_gateway).run()
+            PlanStory(story, contract_gateway).run()
             story.look()
             print("\nEverything was as told. Stopping all that was started.")
 

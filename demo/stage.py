@@ -8,6 +8,7 @@ import base64
 import contextlib
 import json
 import os
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from cluster import Cluster
+from cluster.kubeconfig import find_kubectl
 from cluster.programs import free_port
 from demo.calls import Credentials
 from demo.service import Service
@@ -23,6 +25,7 @@ from examples.nginx import render
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEM_NAMESPACE = "apiclients-system"
+PLAN_ACCOUNT = "apiclient-plan"
 
 
 class Stage:
@@ -135,6 +138,32 @@ class Stage:
             self.cluster.kubectl("get", kind, name, "-n", namespace, "-o", "json").stdout
         )
         return answer
+
+    def plan_account(self) -> None:
+        """Make the account with which CI plans, with the role of examples/ci and no other right."""
+        self.cluster.kubectl("apply", "-f", str(ROOT / "examples" / "ci" / "plan-role.yaml"))
+        self.cluster.kubectl("create", "serviceaccount", PLAN_ACCOUNT, "-n", SYSTEM_NAMESPACE)
+        subject = f"--serviceaccount={SYSTEM_NAMESPACE}:{PLAN_ACCOUNT}"
+        self.cluster.kubectl("create", "clusterrolebinding", PLAN_ACCOUNT, "--clusterrole=apiclient-plan", subject)
+        # Plans name the context that they looked at.
+        self.cluster.kubectl("config", "rename-context", "context", "demo", kubeconfig=self.account(PLAN_ACCOUNT))
+
+    def plugin(self, *words: str, folder: Path, kubeconfig: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run ``kubectl apiclient``, through the real kubectl, in a folder; as CI's account unless told otherwise."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        cache = self.folder / "kubectl-cache"
+        account = kubeconfig or self.account(PLAN_ACCOUNT)
+        ours = {"PATH": path, "KUBECONFIG": str(account), "KUBECACHEDIR": str(cache), "COLUMNS": "100"}
+        return subprocess.run(
+            [str(find_kubectl()), "apiclient", *words],
+            cwd=folder,
+            env=os.environ | ours,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def stop(self) -> None:
         """Stop everything that was started, the latest first."""

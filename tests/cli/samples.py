@@ -244,6 +244,8 @@ def busy() -> Around:
                 {"time": format_time(ago(days=3)), "from": "Suspended", "to": "Available", "reason": "Available",
                  "manager": "kustomize-controller"},
                 {"time": format_time(ago(days=4)), "from": "Available", "to": "Suspended", "reason": "Held"},
+                {"time": format_time(ago(days=12)), "from": "Pending", "to": "Available", "reason": "Available",
+                 "manager": "kustomize-controller"},
             ],
         },
     )  # fmt: skip

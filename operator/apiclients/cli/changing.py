@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from apiclients.cli import gitchange
+from apiclients.cli.absent import why_absent
 from apiclients.cli.connection import Session, connect
 from apiclients.cli.errors import CliError
 from apiclients.cli.gather import approvals_for, optional, readable
@@ -19,6 +20,7 @@ from apiclients.cli.views.contracts import ContractLine, contract_line
 from apiclients.kube.errors import NotFoundError
 from apiclients.kube.kinds import API_CLIENTS, CONTRACTS
 from apiclients.kube.objects import JsonObject
+from apiclients.plan.values import counted
 from apiclients.resources.apiclient import DesiredStatus
 from apiclients.resources.contract import ContractStatusName
 from apiclients.resources.objects import ApiClient, Contract, InvalidObjectError
@@ -65,7 +67,7 @@ async def _subject(session: Session, name: str) -> Subject:
         raw = await session.kube.get(API_CLIENTS, namespace, name)
         client = ApiClient.from_object(raw)
     except NotFoundError:
-        raise CliError(f"there is no ApiClient {name} in namespace {namespace}. Check the name and -n") from None
+        raise CliError(await why_absent(session, name)) from None
     except InvalidObjectError as error:
         raise CliError(f"ApiClient {namespace}/{name} cannot be read by this version of the plugin: {error}") from None
     listing = session.objects(CONTRACTS, namespace, fields=f"spec.clientName={name}")
@@ -89,7 +91,7 @@ def _show_contracts(subject: Subject, what: Change) -> None:
         for line in subject.contracts
         if line.name in subject.active
     ]
-    print(f"{what.meaning.format(count=len(subject.active))}", file=sys.stderr)
+    print(f"{what.meaning.format(contracts=counted(len(subject.active), 'active contract'))}", file=sys.stderr)
     write(sys.stderr, joined(table(rows, indent="  ")))
 
 
@@ -183,7 +185,8 @@ def _confirm(subject: Subject, what: Change, args: argparse.Namespace, ask: Call
         missing = sorted(set(subject.active) - set(args.acknowledge))
         if missing:
             raise CliError(
-                f"--acknowledge does not name {', '.join(missing)}: nothing was changed. Name all that it ends"
+                f"--acknowledge does not name {', '.join(missing)}: nothing was changed. "
+                f"Name all active contracts: --acknowledge '{','.join(subject.active)}'"
             )
         return
     if ask is None:

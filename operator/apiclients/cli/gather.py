@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from apiclients.cli.absent import why_absent
 from apiclients.cli.connection import Session
 from apiclients.cli.errors import CliError
 from apiclients.kube.errors import ForbiddenError, NotFoundError
@@ -42,10 +43,7 @@ async def read_client(session: Session, name: str) -> ApiClient:
     try:
         return ApiClient.from_object(await session.kube.get(API_CLIENTS, namespace, name))
     except NotFoundError:
-        raise CliError(
-            f"there is no ApiClient {name} in namespace {namespace}. "
-            f"`kubectl apiclient get -n {namespace}` lists those that are there"
-        ) from None
+        raise CliError(await why_absent(session, name)) from None
     except InvalidObjectError as error:
         raise CliError(f"ApiClient {namespace}/{name} cannot be read by this version of the plugin: {error}") from None
 

@@ -54,6 +54,7 @@ def run(argv: list[str]) -> int:
     Raises SystemExit as argparse does, for ``--help`` and for a command line that cannot be read.
     """
     argv = command_first(argv)
+    _check_command(argv)
     args = build_parser(argv[0] if argv else None).parse_args(argv)
     import asyncio  # not for --help
 
@@ -68,6 +69,21 @@ def run(argv: list[str]) -> int:
     except Exception as error:
         return _report(error)
     return int(status)
+
+
+def _check_command(argv: list[str]) -> None:
+    """Raises SystemExit with 2 when there is no command, or none of that name."""
+    if argv and (argv[0].startswith("-") or argv[0] in COMMANDS):
+        return
+    parser = build_parser(None)
+    if not argv:
+        parser.print_help(sys.stderr)
+        parser.exit(2)
+    from difflib import get_close_matches
+
+    guesses = get_close_matches(argv[0], COMMANDS, cutoff=0.7)
+    hint = f"Did you mean {' or '.join(guesses)}?" if guesses else f"`{PROGRAM} --help` lists them"
+    parser.error(f"there is no command {argv[0]}. {hint}")
 
 
 def command_first(argv: list[str]) -> list[str]:

@@ -28,13 +28,22 @@ _SHORT = 12
 def read_tree(name: str) -> Tree:
     """The manifests that a name means. Raises CliError."""
     if name == STDIN:
-        return Tree(
-            "stdin", (SourceFile("stdin", _text(sys.stdin.buffer.read(_TREE_BYTES + 1), "stdin", _TREE_BYTES)),)
-        )
+        return Tree("stdin", (SourceFile("stdin", _stdin()),))
     path = Path(name)
     if not name.startswith(GIT_PREFIX) and path.exists():
         return Tree(_shown(name), tuple(_files(path)))
     return _revision(name.removeprefix(GIT_PREFIX))
+
+
+def _stdin() -> str:
+    """What comes in. Nothing at all is an error: what failed before the pipe must not read as "delete everything"."""
+    text = _text(sys.stdin.buffer.read(_TREE_BYTES + 1), "stdin", _TREE_BYTES)
+    if not text.strip():
+        raise CliError(
+            "standard input is empty: did the command before the pipe fail? "
+            "To plan for no manifests at all, pass an empty folder"
+        )
+    return text
 
 
 def merge_base(base: str, head: str) -> str:
@@ -109,10 +118,9 @@ def _commit(revision: str) -> str:
         raise CliError(f"{revision!r} is neither a folder nor a revision")
     done = _run("rev-parse", "--quiet", "--verify", "--end-of-options", f"{revision}^{{commit}}")
     if done.returncode != 0:
-        raise CliError(
-            f"{revision} is neither a folder here nor a revision of a Git repository here. "
-            f"In a shallow clone fetch it first: git fetch --depth=1 origin {revision}"
-        )
+        fetch = f". In a shallow clone fetch it first: git fetch --depth=1 origin {revision}"
+        hint = "" if revision.startswith((".", "/")) else fetch
+        raise CliError(f"{revision} is neither a folder here nor a revision of a Git repository here{hint}")
     return done.stdout.decode().strip()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from apiclients.cli.absent import why_absent
 from apiclients.cli.connection import Session
 from apiclients.cli.listing import warn
 from apiclients.cli.names import FIELD_MANAGER
@@ -40,7 +41,7 @@ class Request:
 async def rotate(session: Session, clients: Sequence[JsonObject], absent: Sequence[str], args: Any) -> bool:
     """Ask for the rotation of clients and wait if asked to. Returns whether something failed."""
     for name in absent:
-        print(f"error: there is no ApiClient {name} in namespace {session.namespace}", file=sys.stderr)
+        print(f"error: {await why_absent(session, name)}", file=sys.stderr)
     token = args.request or new_token(session.now())
     requests, failed = [], bool(absent)
     for client in clients:

@@ -10,10 +10,14 @@ from apiclients.kube.kinds import API_CLIENTS
 from apiclients.kube.objects import JsonObject
 
 
-def require_one_way(args: argparse.Namespace, verb: str, *, all_too: bool = False) -> None:
-    """Raises CliError unless exactly one of names, ``-l`` and, with ``all_too``, ``--all`` is given."""
+def require_one_way(args: argparse.Namespace, verb: str, *, all_too: bool = False, more: str = "") -> None:
+    """Raises CliError unless exactly one of names, ``-l`` and, with ``all_too``, ``--all`` is given.
+
+    ``more`` is a further way, which the caller looks after.
+    """
     ways = [bool(args.names), args.selector is not None, all_too and args.all]
-    wanted = "names of clients, a selector (-l)" + (", or --all" if all_too else "")
+    last = "--all" if all_too else more
+    wanted = f"names of clients, a selector (-l), or {last}" if last else "names of clients or a selector (-l)"
     if sum(ways) == 0:
         raise CliError(f"say which clients to {verb}: give {wanted}")
     if sum(ways) > 1:

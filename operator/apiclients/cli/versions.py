@@ -34,6 +34,8 @@ def new_version(raw: JsonObject, contracts: Sequence[Contract], version: str, na
     meta, spec = raw["metadata"], raw["spec"]
     old = meta["name"]
     new = name or new_name(old, spec, version)
+    if new == old and spec.get("version") == version:
+        raise CliError(f"{old} is version {version} already: name another version, or another object with --as")
     if not re.fullmatch(NAME_PATTERN, new) or len(new) > _LONGEST_NAME or new == old:
         raise CliError(f"{new!r} cannot be the name of the new version: choose another one with --as")
     kept = [c for c in contracts if _ready_reason(c) not in _NOT_KEPT]

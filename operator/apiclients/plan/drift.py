@@ -6,9 +6,8 @@ from apiclients.plan.live import LiveState
 from apiclients.plan.manifests import Manifest, Manifests
 from apiclients.plan.merge import differences, leaves
 from apiclients.plan.model import Drift, ObjectId
+from apiclients.plan.values import shown
 from apiclients.plan.world import AnyObject
-
-_LONGEST_VALUE = 120
 
 
 def drift(base: Manifests, objects: Mapping[ObjectId, AnyObject], live: LiveState | None) -> list[Drift]:
@@ -38,7 +37,7 @@ def _of_object(manifest: Manifest, live: AnyObject) -> list[Drift]:
     return [
         *_labels(manifest.id, manifest.content["metadata"].get("labels") or {}, live.metadata.labels),
         *(
-            Drift(manifest.id, f"spec.{path}", _text(base), _text(now), reset=_is_declared(path, declared))
+            Drift(manifest.id, f"spec.{path}", shown(base), shown(now), reset=_is_declared(path, declared))
             for path, base, now in differing
         ),
     ]
@@ -54,7 +53,3 @@ def _labels(name: ObjectId, base: Mapping[str, str], live: Mapping[str, str]) ->
 
 def _is_declared(path: str, declared: set[str]) -> bool:
     return any(path == known or path.startswith(f"{known}.") for known in declared)
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)[:_LONGEST_VALUE]

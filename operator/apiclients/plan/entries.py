@@ -28,6 +28,7 @@ from apiclients.plan.model import (
 from apiclients.plan.outcome import active, held, outcome, stalled
 from apiclients.plan.ripples import Ripples, effect
 from apiclients.plan.tokens import token_loss
+from apiclients.plan.values import shown
 from apiclients.plan.world import AnyObject, key_of
 from apiclients.resources.api import ApiStatusName
 from apiclients.resources.apiclient import CredentialState, DesiredStatus
@@ -37,7 +38,6 @@ from apiclients.resources.objects import Api, ApiClient, Contract
 
 #: Reached without being named, these get entries of their own; others are told beside what reaches them.
 _OWN_ENTRY = frozenset({Change.RETIRE, Change.RESUME, Change.SUSPEND, Change.ROTATE})
-_LONGEST_VALUE = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ class Builder:
         if old is None or new is None:
             return ()
         found = differences(_declared_parts(old), _declared_parts(new))
-        return tuple(FieldChange(path, _text(before), _text(after)) for path, before, after in found)
+        return tuple(FieldChange(path, shown(before), shown(after)) for path, before, after in found)
 
     def _notes(
         self, before: AnyObject | None, after: AnyObject | None, changes: tuple[Change, ...], *, refused: bool
@@ -327,13 +327,6 @@ def _declared_parts(manifest: Manifest) -> dict[str, object]:
     metadata = manifest.content.get("metadata")
     parts = {k: metadata.get(k) for k in ("labels", "annotations")} if isinstance(metadata, dict) else {}
     return {"metadata": {key: value for key, value in parts.items() if value}, "spec": manifest.content.get("spec")}
-
-
-def _text(value: object) -> str | None:
-    if value is None:
-        return None
-    text = str(value)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
 
 def _place(manifest: Manifest) -> Location:

@@ -28,6 +28,7 @@ from apiclients.plan.rules import (
     UNACKNOWLEDGED,
     Rule,
 )
+from apiclients.plan.values import counted
 from apiclients.plan.world import AnyObject, World
 from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.objects import ApiClient, ApiClientHold
@@ -119,7 +120,7 @@ def summary(entry: Entry) -> str:
     if entry.blocked:
         parts.append("waits for an acknowledgement")
     if entry.contracts_ended:
-        parts.append(f"{len(entry.contracts_ended)} contract(s) end")
+        parts.append(f"ends {counted(len(entry.contracts_ended), 'contract')}")
     if entry.tokens is not None:
         parts.append("tokens die")
     if entry.secrets:
@@ -133,7 +134,7 @@ def _unacknowledged(entry: Entry) -> str:
         return ""
     which = f": {', '.join(known.missing)}" if known.missing else ""
     count = known.needed_count - known.given_count
-    return f"{entry.object}: {entry.change} would end {count} active contract(s) that are not acknowledged{which}"
+    return f"{entry.object}: {entry.change} would end {counted(count, 'unacknowledged contract')}{which}"
 
 
 def of_drift(found: Iterable[Drift], base: Manifests) -> Iterator[Finding]:

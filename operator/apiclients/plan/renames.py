@@ -35,10 +35,9 @@ def _likeness(old: Manifest, new: Manifest) -> int:
     if same_name and not same_namespace:
         return 4 if same_spec else 3
     affix = _affix(old.id.name, new.id.name)
-    if same_spec and (affix or _is_telling(_spec(old)) or _same_place(old, new)):
+    if same_spec and (affix or _is_telling(_spec(old))):
         return 2 if same_namespace else 1
-    # The same lines of the same file, under another name.
-    return 1 if same_namespace and _same_place(old, new) and affix else 0
+    return 0
 
 
 def _spec(manifest: Manifest) -> Mapping[str, Any]:
@@ -48,10 +47,6 @@ def _spec(manifest: Manifest) -> Mapping[str, Any]:
 
 def _is_telling(spec: Mapping[str, Any]) -> bool:
     return any(key in spec for key in _TELLING)
-
-
-def _same_place(old: Manifest, new: Manifest) -> bool:
-    return old.location == new.location
 
 
 def _affix(old: str, new: str) -> bool:

@@ -21,10 +21,19 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(func=run)
 
 
+def api_fields(api: str) -> list[str]:
+    """The fields that select contracts for an Api. Raises CliError."""
+    from apiclients.cli.errors import CliError
+
+    namespace, _, name = api.partition("/")
+    if not namespace or not name:
+        raise CliError(f"--api {api} is no Api: write --api NAMESPACE/{namespace or name or 'NAME'}")
+    return [f"spec.api.namespace={namespace}", f"spec.api.name={name}"]
+
+
 async def run(args: argparse.Namespace) -> int:
     """List them."""
     from apiclients.cli.connection import connect
-    from apiclients.cli.errors import CliError
     from apiclients.cli.gather import approvals_for, read_client, readable
     from apiclients.cli.listing import print_listing, warn
     from apiclients.cli.views.contracts import contract_line
@@ -34,10 +43,7 @@ async def run(args: argparse.Namespace) -> int:
 
     fields = [f"spec.clientName={args.name}"] if args.name else []
     if args.api:
-        namespace, _, api = args.api.partition("/")
-        if not namespace or not api:
-            raise CliError(f"--api {args.api} is no Api: write its namespace and name, such as --api orders/orders-v1")
-        fields += [f"spec.api.namespace={namespace}", f"spec.api.name={api}"]
+        fields += api_fields(args.api)
     missing: list[str] = []
     async with connect(args) as session:
         everywhere = args.all_namespaces or bool(args.api and not args.name and not args.namespace)

@@ -31,6 +31,16 @@ def register(subparsers: Any) -> None:
     parser.set_defaults(func=run)
 
 
+def known_status(status: str | None) -> str | None:
+    """A status to look for. Raises CliError for one that there is not: it would read as "none of them"."""
+    from apiclients.cli.errors import CliError
+    from apiclients.lifecycle.effective import Effective
+
+    if status is not None and status.lower() not in {known.lower() for known in Effective}:
+        raise CliError(f"--status {status} is no status: choose one of {', '.join(Effective)}")
+    return status
+
+
 async def run(args: argparse.Namespace) -> int:
     """List them. Exit status 1 when a named client is not there."""
     from apiclients.cli.connection import connect, place
@@ -41,6 +51,7 @@ async def run(args: argparse.Namespace) -> int:
     from apiclients.resources.objects import ApiClientHold
 
     missing: list[str] = []
+    status = known_status(args.status)
     async with connect(args) as session:
         namespace = place(session, args)
         raw = await session.objects(API_CLIENTS, namespace, labels=args.selector)
@@ -49,7 +60,7 @@ async def run(args: argparse.Namespace) -> int:
             await optional(reading, [], "holds: held clients may be shown as not held", missing), ApiClientHold, missing
         )
         now = session.now()
-    wanted = Filter(tuple(args.names), args.not_ready, args.held, args.expiring, args.owner, args.status)
+    wanted = Filter(tuple(args.names), args.not_ready, args.held, args.expiring, args.owner, status)
     pairs = [
         (obj, line) for obj, line in zip(raw, client_lines(raw, holds, now), strict=True) if wanted.lets(line, now)
     ]

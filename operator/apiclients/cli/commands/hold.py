@@ -38,6 +38,7 @@ def register(subparsers: Any) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Stop them, as many as can be; exit status 1 when one could not be stopped, or not all gates confirmed."""
+    from apiclients.cli.absent import why_absent
     from apiclients.cli.connection import connect
     from apiclients.cli.errors import CliError
     from apiclients.cli.holding import hold_object, place_holds
@@ -53,8 +54,7 @@ async def run(args: argparse.Namespace) -> int:
         else:
             names, unknown = await known_names(session, args.names)
         for name in unknown:
-            place = f"namespace {session.namespace}"
-            print(f"error: there is no ApiClient {name} in {place}: nothing was stopped for it", file=sys.stderr)
+            print(f"error: nothing was stopped: {await why_absent(session, name)}", file=sys.stderr)
         holds = [hold_object(name, args.reason, args.lasting, session.now()) for name in names]
         failed = await place_holds(session, holds, args)
     return 1 if unknown or failed else 0

@@ -27,18 +27,24 @@ def register(subparsers: Any) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Print it."""
+    from apiclients.cli.absent import why_absent
     from apiclients.cli.connection import connect
+    from apiclients.cli.errors import CliError
     from apiclients.cli.gather import optional, readable
     from apiclients.cli.listing import warn
     from apiclients.cli.output import render_data
     from apiclients.cli.text import write
     from apiclients.cli.versions import new_version
+    from apiclients.kube.errors import NotFoundError
     from apiclients.kube.kinds import API_CLIENTS, CONTRACTS
     from apiclients.resources.objects import Contract
 
     missing: list[str] = []
     async with connect(args) as session:
-        raw = await session.kube.get(API_CLIENTS, session.namespace, args.name)
+        try:
+            raw = await session.kube.get(API_CLIENTS, session.namespace, args.name)
+        except NotFoundError:
+            raise CliError(await why_absent(session, args.name)) from None
         listing = session.objects(CONTRACTS, session.namespace, fields=f"spec.clientName={args.name}")
         contracts = readable(await optional(listing, [], "its contracts", missing), Contract, missing)
     made = new_version(raw, contracts, args.version, args.new_name)

@@ -41,7 +41,7 @@ async def run(args: argparse.Namespace) -> int:
     if args.hold and (args.names or args.selector is not None):
         raise CliError("give either the names of clients, or a selector (-l), or holds (--hold), not several of these")
     if not args.hold:
-        require_one_way(args, "release")
+        require_one_way(args, "release", more="--hold HOLD")
     missing: list[str] = []
     async with connect(args) as session:
         holds = readable(await session.objects(API_CLIENT_HOLDS, session.namespace), ApiClientHold, missing)

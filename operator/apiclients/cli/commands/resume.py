@@ -27,5 +27,5 @@ async def run(args: argparse.Namespace) -> int:
     from apiclients.cli.changing import Change, change
     from apiclients.resources.apiclient import DesiredStatus
 
-    meaning = "Calls under {count} active contract(s) are let through again:"
+    meaning = "Calls under {contracts} are let through again:"
     return await change(args, Change("resume", "resumed", DesiredStatus.AVAILABLE, meaning))

@@ -27,5 +27,5 @@ async def run(args: argparse.Namespace) -> int:
     from apiclients.cli.changing import Change, change
     from apiclients.resources.apiclient import DesiredStatus
 
-    meaning = "The retirement ends {count} active contract(s):"
+    meaning = "The retirement ends {contracts}:"
     return await change(args, Change("retire", "retired", DesiredStatus.RETIRED, meaning))

@@ -26,5 +26,5 @@ async def run(args: argparse.Namespace) -> int:
     from apiclients.cli.changing import Change, change
     from apiclients.resources.apiclient import DesiredStatus
 
-    meaning = "Calls under {count} active contract(s) are refused until it is resumed:"
+    meaning = "Calls under {contracts} are refused until it is resumed:"
     return await change(args, Change("suspend", "suspended", DesiredStatus.SUSPENDED, meaning))

@@ -2,6 +2,7 @@
 
 from apiclients.cli.text import Mark, Style, joined, wrap
 from apiclients.cli.views.doctor import Check, DoctorView, Verdict
+from apiclients.plan.values import counted
 
 _MARKS = {Verdict.OK: Mark.GOOD, Verdict.WARNING: Mark.WAITS, Verdict.WRONG: Mark.BAD, Verdict.UNKNOWN: Mark.PLAIN}
 _AREA = 10
@@ -25,9 +26,9 @@ def _check(check: Check, style: Style) -> list[str]:
 def _verdict(view: DoctorView, style: Style) -> str:
     counts = {verdict: sum(check.verdict is verdict for check in view.checks) for verdict in Verdict}
     if view.wrong:
-        return style.marked(Mark.BAD, f"{counts[Verdict.WRONG]} thing(s) are wrong.")
+        return style.marked(Mark.BAD, f"{counted(counts[Verdict.WRONG], 'thing')} to mend.")
     if counts[Verdict.UNKNOWN]:
-        return f"Nothing is wrong in what could be read; {counts[Verdict.UNKNOWN]} thing(s) could not be."
+        return f"Nothing is wrong in what could be read; {counted(counts[Verdict.UNKNOWN], 'check')} could not be made."
     if counts[Verdict.WARNING]:
-        return f"Nothing is wrong; mind {counts[Verdict.WARNING]} warning(s)."
+        return f"Nothing is wrong; mind {counted(counts[Verdict.WARNING], 'warning')}."
     return style.marked(Mark.GOOD, "All is well.")

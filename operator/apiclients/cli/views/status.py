@@ -1,6 +1,6 @@
 """What ``status`` shows of one client."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +11,15 @@ from apiclients.cli.text import Mark
 from apiclients.cli.views.contracts import ContractLine, condition, contract_line
 from apiclients.kube.objects import JsonObject
 from apiclients.lifecycle.effective import ACCEPTS_TOKENS, Effective
-from apiclients.resources.apiclient import Credential, CredentialState
-from apiclients.resources.conditions import ConditionType
+from apiclients.resources.apiclient import Credential, CredentialState, Transition
+from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.fields import parse_time
 from apiclients.resources.objects import ApiClientHold
 
 _MOST_EVENTS = 6
 _MOST_HISTORY = 6
+#: What holds and clocks do, and undo, without a change of spec.
+_WITHOUT_SPEC = frozenset({Reason.HELD, Reason.EXPIRED})
 
 _MARKS = {
     Effective.AVAILABLE: Mark.GOOD,
@@ -156,13 +158,21 @@ def status_view(around: Around) -> StatusView:
         final=status.retirement.final_time if status.retirement is not None else None,
         holds=tuple(hold_line(hold) for hold in seen.holds),
         next=coming(seen, around.now, most=3) if unseen is None else (),
-        history=tuple(
-            HistoryLine(t.time, t.from_status, t.to_status, t.reason, t.manager) for t in status.history[:_MOST_HISTORY]
-        ),
+        history=_history(status.history)[:_MOST_HISTORY],
         events=event_lines(around.events)[:_MOST_EVENTS],
         missing=around.missing,
         now=around.now,
     )
+
+
+def _history(entries: Sequence[Transition]) -> tuple[HistoryLine, ...]:
+    """The transitions, newest first. Who last set spec is told only of those that spec made."""
+    found = []
+    for number, t in enumerate(entries):
+        reasons = {one.reason for one in entries[number : number + 2]}
+        manager = None if reasons & _WITHOUT_SPEC else t.manager
+        found.append(HistoryLine(t.time, t.from_status, t.to_status, t.reason, manager))
+    return tuple(found)
 
 
 def effective_mark(reason: str) -> Mark:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from apiclients import __version__
 from apiclients.plan.model import Change, Entry, Level, Plan, Severity
 from apiclients.plan.render import words
+from apiclients.plan.values import counted
 from apiclients.resources.fields import format_time
 
 #: GitHub takes 65,536.
@@ -47,7 +48,7 @@ def _head(plan: Plan) -> Iterator[str]:
         yield f"\n**{missing}**"
     errors = [f for f in plan.new_findings if f.level is Level.ERROR]
     if errors:
-        yield f"\n**{len(errors)} new error(s)** in the manifests."
+        yield f"\n**{counted(len(errors), 'new error')}** in the manifests."
 
 
 def _blocks(plan: Plan) -> Iterator[str]:
@@ -100,14 +101,14 @@ def _lines(entry: Entry, plan: Plan) -> Iterator[str]:
         yield f"because of {_names([str(name) for name in entry.because])}"
     ended = entry.contracts_ended
     if ended:
-        yield f"**{len(ended)} contract(s) end**: {_names([_effect(e.object.key, e.reason) for e in ended])}"
+        yield f"**contracts ended ({len(ended)})**: {_names([_effect(e.object.key, e.reason) for e in ended])}"
     others = [e for e in entry.effects if e.change is not Change.CONTRACT_ENDED]
     for effect in others[:_MOST_NAMES]:
         yield f"{_code(str(effect.object))}: {effect.change} ({effect.before or 'new'} → {effect.after or 'gone'})"
     if len(others) > _MOST_NAMES:
         yield f"and {len(others) - _MOST_NAMES} more"
     if entry.paused:
-        yield f"{len(entry.paused)} contract(s) paused: {_names(list(entry.paused))}"
+        yield f"{counted(len(entry.paused), 'contract')} paused: {_names(list(entry.paused))}"
     yield from _losses(entry, plan)
     known = entry.acknowledgement
     if known is not None and known.needed_count:
@@ -137,7 +138,7 @@ def _foot(plan: Plan) -> Iterator[str]:
     for notice in plan.notices:
         yield f"> {text(notice)}"
     if words.older(plan):
-        yield f"> {words.older(plan)} finding(s) that base has as well are not shown."
+        yield f"> {words.older(plan)}."
     revision = f"base {_code(plan.base)}, head {_code(plan.head)}, {text(words.live_source(plan))}"
     yield f"\n<sub>{revision}, planned at {format_time(plan.now)} by {words.TOOL} {__version__}</sub>"
 

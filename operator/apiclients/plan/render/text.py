@@ -130,7 +130,7 @@ def _sections(plan: Plan, color: bool) -> Iterator[str]:
             yield from _wrap(f"{place}{words.finding_line(finding)}", "  ", "      ")
         yield ""
     if words.older(plan):
-        yield f"{words.older(plan)} finding(s) that base has as well are not shown; -o json has them."
+        yield f"{words.older(plan)}; -o json has them."
         yield ""
     for notice in plan.notices:
         yield from _wrap(notice, "Note: ", "      ")

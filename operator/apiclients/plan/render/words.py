@@ -4,6 +4,7 @@ import re
 from datetime import datetime, timedelta
 
 from apiclients.plan.model import Change, Entry, Finding, Plan, Severity
+from apiclients.plan.values import counted
 from apiclients.resources.fields import format_duration, format_time
 
 TOOL = "kubectl apiclient plan"
@@ -58,7 +59,7 @@ def verdict(plan: Plan) -> str:
     grades = [(len([e for e in plan.entries if e.severity is s]), s) for s in reversed(Severity)]
     words = {Severity.NONE: "without effect"}
     parts = [f"{number} {words.get(grade, grade.value)}" for number, grade in grades if number]
-    return f"{_count(len(plan.entries), 'change')}: {', '.join(parts)}."
+    return f"{counted(len(plan.entries), 'change')}: {', '.join(parts)}."
 
 
 def acknowledged(plan: Plan) -> str | None:
@@ -66,7 +67,7 @@ def acknowledged(plan: Plan) -> str | None:
     missing = len(plan.unacknowledged)
     if not missing:
         return None
-    return f"{_count(missing, 'change')} {'is' if missing == 1 else 'are'} not acknowledged and will be held back."
+    return f"{counted(missing, 'change')} {'is' if missing == 1 else 'are'} not acknowledged and will be held back."
 
 
 def counts(plan: Plan) -> str:
@@ -90,10 +91,9 @@ def finding_line(finding: Finding) -> str:
     return f"{finding.rule} {finding.level.value}: {finding.message}"
 
 
-def older(plan: Plan) -> int:
-    """How many findings base has as well."""
-    return len(plan.findings) - len(plan.new_findings)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
+def older(plan: Plan) -> str | None:
+    """How many findings base has as well, which are not shown."""
+    number = len(plan.findings) - len(plan.new_findings)
+    if not number:
+        return None
+    return f"{counted(number, 'finding')} that base has as well {'is' if number == 1 else 'are'} not shown"
