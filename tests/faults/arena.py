@@ -281,18 +281,20 @@ class Team:
 
 
 @contextmanager
-def open_arena(folder: Path) -> Iterator[Arena]:
-    """A cluster of its own, with everything running."""
+def open_arena(folder: Path, *, leader_election: bool = False) -> Iterator[Arena]:
+    """A cluster of its own, with everything running.
+
+    Without a Lease an operator that was killed is succeeded at once, not when its Lease has run out.
+    """
     with ExitStack() as stack:
         cluster = stack.enter_context(LocalCluster())
         stage = stack.enter_context(Stage(cluster, folder))
         stage.install()
         proxies = [stack.enter_context(FaultProxy(cluster)) for _ in range(3)]
         operator_proxy, *gate_proxies = proxies
-        # Without a Lease an operator that was killed is succeeded at once, not when its Lease has run out.
         operator = stage.operator(
             kubeconfig=_kubeconfig(stage, "apiclient-operator", operator_proxy, folder / "operator.yaml"),
-            options=["--no-leader-election"],
+            options=[] if leader_election else ["--no-leader-election"],
         )
         gates = []
         for number, proxy in enumerate(gate_proxies):

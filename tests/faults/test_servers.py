@@ -1,7 +1,6 @@
 """API server and etcd are restarted or away, under load: honest answers, and recovery without a hand."""
 
 import contextlib
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -145,55 +144,3 @@ def written(team: Team, name: str) -> bool:
         team.wish(name, "Suspended")
         return True
     return False
-
-
-def _set_back(arena: Arena, change: Callable[[], object]) -> None:
-    """Have etcd forget what ``change`` did: its data are those of before."""
-    data, backup = arena.cluster.data_dir / "etcd", arena.cluster.data_dir / "etcd-backup"
-
-    @contextmanager
-    def servers_stopped() -> Iterator[None]:
-        arena.cluster.stop_api_server()
-        arena.cluster.stop_etcd()
-        yield
-        arena.cluster.start_etcd()
-        arena.cluster.start_api_server()
-
-    with servers_stopped():
-        shutil.copytree(data, backup)
-    change()
-    with servers_stopped():
-        shutil.rmtree(data)
-        backup.rename(data)
-
-
-@pytest.mark.rule(7, 11, 17)
-@pytest.mark.timeout(400)
-def test_etcd_restored_to_an_earlier_state(arena: Arena, team: Team) -> None:
-    """What came after the backup is lost, a suspension too; nothing else is, and nobody has to lend a hand."""
-    team.declare("good")
-    team.declare("leaked")
-    secret, token, leaked = team.credentials("good"), team.token("good"), team.token("leaked")
-    newcomers: list[str] = []
-
-    def change() -> None:
-        arena.until(200, token)
-        team.wish("leaked", "Suspended")
-        arena.until(401, leaked)
-        team.declare("newcomer")
-        newcomers.append(team.token("newcomer"))
-        for number in range(100):  # history that is not there any more
-            team.client("good", displayName=str(number))
-
-    with arena.promise("good", token):
-        _set_back(arena, change)
-        arena.until(200, token)
-        arena.until(401, newcomers[0])
-        arena.until_ready(arena.operator)
-        assert team.credentials("good") == secret
-        assert team.admin.find("apiclients", team.namespace, "newcomer") is None
-        team.wish("leaked", "Suspended")
-        arena.until(401, leaked)
-        team.declare("newcomer")
-        arena.until(200, team.token("newcomer"))
-        arena.until(401, newcomers[0])

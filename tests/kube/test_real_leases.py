@@ -115,6 +115,23 @@ async def test_one_leads_and_hands_over_at_once(client: KubeClient, rival: Rival
     assert (await lease(client, namespace))["spec"].get("holderIdentity", "") == ""
 
 
+async def test_history_that_was_set_back_ends_the_lead(
+    client: KubeClient, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever watches would miss everything until the old versions are reached again."""
+    one = Candidate(client, namespace, "one")
+    await until(lambda: one.leads)
+    replace = client.replace
+
+    async def from_a_backup(*args: Any, **options: Any) -> Any:
+        lease = await replace(*args, **options)
+        return {**lease, "metadata": {**lease["metadata"], "resourceVersion": "1"}}
+
+    monkeypatch.setattr(client, "replace", from_a_backup)
+    with pytest.raises(LeadershipLostError, match="history was set back"):
+        await asyncio.wait_for(one.task, 30)
+
+
 async def test_the_end_of_the_work_ends_the_lead(client: KubeClient, namespace: str) -> None:
     good = Candidate(client, namespace, "good")
     good.end.set()

@@ -34,6 +34,10 @@ R = TypeVar("R")
 
 _GOODBYE_SECONDS = 3.0
 
+_TAKEN = "another process holds it"
+#: A watch would go on from a version that is yet to come again, and miss everything up to there.
+_SET_BACK = "the API server's history was set back, so what is known here is not what is stored"
+
 
 class LeadershipLostError(KubeError):
     """The lease could not be renewed in time or another process holds it: end this process at once."""
@@ -156,20 +160,22 @@ class _LeaseLock(BaseLock):
         self._observed: tuple[object, ...] = ()
         self._observed_at = 0.0
         self._renewed_at = 0.0
-        self._taken = asyncio.Event()
+        self._version = 0
+        self._lost_why: str | None = None
+        self._lost = asyncio.Event()
         self.acquired = asyncio.Event()
 
     @property
     def is_lost(self) -> bool:
-        """Whether another process took the lease or ours is past its renewal deadline."""
+        """Whether it is known to be lost, or is past its renewal deadline."""
         return self.acquired.is_set() and (
-            self._taken.is_set() or time.monotonic() >= self._renewed_at + self._times.renew_deadline
+            self._lost.is_set() or time.monotonic() >= self._renewed_at + self._times.renew_deadline
         )
 
     @property
     def valid_until(self) -> float:
         """Monotonic seconds until which no other process can have taken the lease."""
-        return 0.0 if self._taken.is_set() else self._renewed_at + self._times.duration
+        return 0.0 if self._lost_why == _TAKEN else self._renewed_at + self._times.duration
 
     async def loss(self) -> str:
         """Return, with the reason, as soon as the lease is lost."""
@@ -177,8 +183,8 @@ class _LeaseLock(BaseLock):
             left = self._renewed_at + self._times.renew_deadline - time.monotonic()
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.01, left)):
-                    await self._taken.wait()
-        return "another process holds it" if self._taken.is_set() else "it could not be renewed in time"
+                    await self._lost.wait()
+        return self._lost_why or "it could not be renewed in time"
 
     async def get(
         self, name: str, namespace: str
@@ -196,7 +202,7 @@ class _LeaseLock(BaseLock):
         if self._may_take():
             return True, None
         if self.acquired.is_set():
-            self._taken.set()
+            self._lose(_TAKEN)
         spec = self._spec
         times = (str(spec.get("acquireTime") or "unknown"), str(spec.get("renewTime") or "unknown"))
         return True, LeaderElectionRecord(spec["holderIdentity"], str(self._holder_duration), *times)
@@ -222,7 +228,7 @@ class _LeaseLock(BaseLock):
 
     async def release(self) -> None:
         """Give the lease back, if it is still ours as last written; never raises."""
-        if not self.acquired.is_set() or self._taken.is_set():
+        if not self.acquired.is_set() or self._lost_why == _TAKEN:
             return
         try:
             async with asyncio.timeout(_GOODBYE_SECONDS):
@@ -254,7 +260,15 @@ class _LeaseLock(BaseLock):
     def _holder_duration(self) -> float:
         return float(self._spec.get("leaseDurationSeconds") or self._times.duration)
 
+    def _lose(self, why: str) -> None:
+        self._lost_why = why
+        self._lost.set()
+
     def _observe(self) -> None:
+        version, before = int(self._lease["metadata"]["resourceVersion"]), self._version
+        self._version = version
+        if version < before and self.acquired.is_set():
+            self._lose(_SET_BACK)
         record = (self._spec.get("holderIdentity"), self._spec.get("renewTime"), self._lease["metadata"]["uid"])
         if record != self._observed:
             self._observed, self._observed_at = record, time.monotonic()
