@@ -48,6 +48,6 @@ def _bars(axes: Any, plot: Plot) -> None:
     for number, series in enumerate(plot.series):
         places = [place + (number - (len(plot.series) - 1) / 2) * width for place in range(len(plot.categories))]
         bars = axes.bar(places, series.y, width, label=series.label)
-        axes.bar_label(bars, fmt="{:,.3g}", fontsize=8)
+        axes.bar_label(bars, fmt="{:,.0f}", fontsize=8)
     axes.set_xticks(range(len(plot.categories)), plot.categories, fontsize=9)
     axes.margins(y=0.15)
