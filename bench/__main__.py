@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import burst, cold, gate, growth, latency, machine, memory, peers, plots, report, restart
+from bench import burst, cold, gate, growth, latency, machine, memory, peers, plots, plugin, report, restart
 from bench.gate import running_gate
 from bench.population import Population
 from bench.report import Result
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Result]] = {
     "latency": latency.measure,
     "burst": burst.measure,
     "memory": memory.measure,
+    "plugin": plugin.measure,
     "growth": growth.measure,
 }
 _ROOT = Path(__file__).resolve().parent
@@ -51,6 +52,7 @@ def _everything(plan: Plan) -> Iterator[Callable[[], Result]]:
             yield partial(latency.measured, plan, stand, running)
             yield partial(peers.measured, plan, stand, running)
         yield partial(memory.measured, plan, stand)
+    yield partial(plugin.measure, plan)
     yield partial(growth.measure, plan)
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -284,8 +283,8 @@ def test_help_imports_nothing_slow(folder: Folder) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_large_repository_is_planned_quickly(folder: Folder) -> None:
-    """1,000 clients and 5,000 contracts; processor time, for other work on the machine must not matter."""
+def test_a_large_repository_is_planned() -> None:
+    """1,000 clients and 5,000 contracts; how long it takes is measured by ``bench.plugin``."""
     from apiclients.plan.core import plan
     from apiclients.plan.manifests import SourceFile, read_all
 
@@ -301,11 +300,9 @@ def test_a_large_repository_is_planned_quickly(folder: Folder) -> None:
         return Tree(label, tuple(files))
 
     trees = [tree("base", "Available"), tree("head", "Suspended")]
-    started = time.process_time()
     base, head = read_all(trees)
     made = plan(base, head, None, live_of().taken_time)
     assert len(made.entries) == 100
-    assert time.process_time() - started < 6  # a busy machine's processor is slower; the goal is 3 s on an idle one
 
 
 def _yaml(obj: JsonObject) -> str:
