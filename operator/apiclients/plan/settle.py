@@ -131,7 +131,7 @@ def _api(world: World, api: Api) -> None:
 
 def api_counts(world: World, api: Api) -> ContractCounts:
     """The contracts that name an Api, counted; with those that lie where nobody looked."""
-    seen = contracts_of_api(map(summary_of, world.contracts_of_api(key_of(api))))
+    seen = contracts_of_api(world.summaries_of_api(key_of(api)))
     unseen = world.unseen_contracts.get(key_of(api), 0)
     return seen.model_copy(update={"active": seen.active + unseen}) if unseen else seen
 

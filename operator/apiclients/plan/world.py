@@ -4,7 +4,7 @@ It stands where the operator's caches stand; ``settle`` runs the decisions on it
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from datetime import datetime
 from typing import Any, TypeVar
@@ -50,6 +50,7 @@ class World:
         self._of_api: dict[Key, set[Key]] = defaultdict(set)
         self._of_both: dict[tuple[Key, Key], set[Key]] = defaultdict(set)
         self._approvals_of: dict[Key, set[Key]] = defaultdict(set)
+        self._summaries: dict[Key, tuple[Contract, ContractSummary]] = {}
         self._clients_in: dict[str, set[Key]] = defaultdict(set)
         self._holds_in: dict[str, set[Key]] = defaultdict(set)
 
@@ -58,6 +59,7 @@ class World:
         other = copy(self)
         other.objects = dict(self.objects)
         other.shelf = self.shelf.copy()
+        other._summaries = dict(self._summaries)
         other.queue, other._queued = deque(self.queue), set(self._queued)
         for name in ("_of_client", "_of_api", "_of_both", "_approvals_of", "_clients_in", "_holds_in"):
             index: dict[Any, set[Key]] = getattr(self, name)
@@ -93,6 +95,19 @@ class World:
     def contracts_of_api(self, api: Key) -> list[Contract]:
         """The contracts that name an Api, by namespace and name."""
         return self._contracts(self._of_api.get(api, ()))
+
+    def summaries_of_api(self, api: Key) -> Iterator[ContractSummary]:
+        """What the contracts that name an Api come to; an Api of thousands asks after each of their changes."""
+        for key in self._of_api.get(api, ()):
+            contract = self.contract(key)
+            if contract is not None:
+                yield self._summary(key, contract)
+
+    def _summary(self, key: Key, contract: Contract) -> ContractSummary:
+        known = self._summaries.get(key)
+        if known is None or known[0] is not contract:
+            known = self._summaries[key] = contract, summary_of(contract)
+        return known[1]
 
     def active_contracts(self, client: Key) -> int:
         """How many contracts of a client are in force."""
