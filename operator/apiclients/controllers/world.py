@@ -14,7 +14,7 @@ from apiclients.controllers.store import Change, Key, ObjectStore
 from apiclients.kube.client import ResourceType
 from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, APIS, CONTRACT_APPROVALS, CONTRACTS
 from apiclients.lifecycle.apis import ApiContracts
-from apiclients.lifecycle.contracts import PENDING, ContractSummary, contracts_of_client, summarize
+from apiclients.lifecycle.contracts import ContractSummary, contract_counts, contracts_of_client, summarize
 from apiclients.resources.api import MAX_PENDING, ContractCounts, PendingContract
 from apiclients.resources.apiclient import MAX_CONTRACTS, ClientContracts
 from apiclients.resources.contract import ContractStatusName
@@ -59,11 +59,7 @@ class _Group:
             self.waiting.discard(key)
 
     def totals(self) -> ContractCounts:
-        return ContractCounts(
-            active=self.counts[ContractStatusName.ACTIVE],
-            pending=sum(self.counts[status] for status in PENDING),
-            rejected=self.counts[ContractStatusName.REJECTED],
-        )
+        return contract_counts(self.counts)
 
 
 class World:

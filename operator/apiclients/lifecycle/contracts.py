@@ -381,9 +381,13 @@ def contracts_of_client(contracts: Mapping[str, ContractSummary]) -> ClientContr
 
 def contracts_of_api(contracts: Iterable[ContractSummary]) -> ContractCounts:
     """Counts of an Api's contracts, of whatever namespaces."""
-    seen = Counter(summary.status for summary in contracts)
+    return contract_counts(Counter(summary.status for summary in contracts))
+
+
+def contract_counts(seen: Mapping[ContractStatusName, int]) -> ContractCounts:
+    """The counts, of how many have which status."""
     return ContractCounts(
-        active=seen[ContractStatusName.ACTIVE],
-        pending=sum(seen[status] for status in PENDING),
-        rejected=seen[ContractStatusName.REJECTED],
+        active=seen.get(ContractStatusName.ACTIVE, 0),
+        pending=sum(seen.get(status, 0) for status in PENDING),
+        rejected=seen.get(ContractStatusName.REJECTED, 0),
     )

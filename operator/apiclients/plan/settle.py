@@ -12,7 +12,7 @@ from apiclients.lifecycle.approvals import decide_approval
 from apiclients.lifecycle.client import decide
 from apiclients.lifecycle.contracts import (
     ObservedContract,
-    contracts_of_api,
+    contract_counts,
     contracts_of_client,
     decide_contract,
     may_contract,
@@ -131,7 +131,7 @@ def _api(world: World, api: Api) -> None:
 
 def api_counts(world: World, api: Api) -> ContractCounts:
     """The contracts that name an Api, counted; with those that lie where nobody looked."""
-    seen = contracts_of_api(world.summaries_of_api(key_of(api)))
+    seen = contract_counts(world.statuses_of_api(key_of(api)))
     unseen = world.unseen_contracts.get(key_of(api), 0)
     return seen.model_copy(update={"active": seen.active + unseen}) if unseen else seen
 

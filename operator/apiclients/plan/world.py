@@ -3,8 +3,8 @@
 It stands where the operator's caches stand; ``settle`` runs the decisions on it.
 """
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from datetime import datetime
 from typing import Any, TypeVar
@@ -50,7 +50,7 @@ class World:
         self._of_api: dict[Key, set[Key]] = defaultdict(set)
         self._of_both: dict[tuple[Key, Key], set[Key]] = defaultdict(set)
         self._approvals_of: dict[Key, set[Key]] = defaultdict(set)
-        self._summaries: dict[Key, tuple[Contract, ContractSummary]] = {}
+        self._statuses: dict[Key, Counter[ContractStatusName]] = defaultdict(Counter)
         self._clients_in: dict[str, set[Key]] = defaultdict(set)
         self._holds_in: dict[str, set[Key]] = defaultdict(set)
 
@@ -59,7 +59,7 @@ class World:
         other = copy(self)
         other.objects = dict(self.objects)
         other.shelf = self.shelf.copy()
-        other._summaries = dict(self._summaries)
+        other._statuses = defaultdict(Counter, {key: Counter(seen) for key, seen in self._statuses.items()})
         other.queue, other._queued = deque(self.queue), set(self._queued)
         for name in ("_of_client", "_of_api", "_of_both", "_approvals_of", "_clients_in", "_holds_in"):
             index: dict[Any, set[Key]] = getattr(self, name)
@@ -96,18 +96,9 @@ class World:
         """The contracts that name an Api, by namespace and name."""
         return self._contracts(self._of_api.get(api, ()))
 
-    def summaries_of_api(self, api: Key) -> Iterator[ContractSummary]:
-        """What the contracts that name an Api come to; an Api of thousands asks after each of their changes."""
-        for key in self._of_api.get(api, ()):
-            contract = self.contract(key)
-            if contract is not None:
-                yield self._summary(key, contract)
-
-    def _summary(self, key: Key, contract: Contract) -> ContractSummary:
-        known = self._summaries.get(key)
-        if known is None or known[0] is not contract:
-            known = self._summaries[key] = contract, summary_of(contract)
-        return known[1]
+    def statuses_of_api(self, api: Key) -> Counter[ContractStatusName]:
+        """How many of the contracts that name an Api have which status; counted as they change, as there are many."""
+        return self._statuses.get(api, Counter())
 
     def active_contracts(self, client: Key) -> int:
         """How many contracts of a client are in force."""
@@ -150,6 +141,7 @@ class World:
             self._index(old, present=False)
         self.objects[name] = obj
         self._index(obj, present=True)
+        self._count(old, obj)
         self.wake(name)
         self._concern(old, obj)
 
@@ -157,6 +149,7 @@ class World:
         """Take in an object whose status alone has changed."""
         name = id_of(obj)
         old, self.objects[name] = self.objects[name], obj
+        self._count(old, obj)
         self._concern(old, obj)
 
     def remove(self, name: ObjectId) -> None:
@@ -167,6 +160,7 @@ class World:
         self._index(old, present=False)
         if isinstance(old, ApiClient):
             self.shelf.collect(old)
+        self._count(old, None)
         self._concern(old, None)
 
     def wake(self, name: ObjectId) -> None:
@@ -207,6 +201,11 @@ class World:
                 places = []
         for place in places:
             place.add(key) if present else place.discard(key)
+
+    def _count(self, old: AnyObject | None, new: AnyObject | None) -> None:
+        for obj, by in ((old, -1), (new, 1)):
+            if isinstance(obj, Contract):
+                self._statuses[parties(obj)[1]][summary_of(obj).status] += by
 
     def _concern(self, old: AnyObject | None, new: AnyObject | None) -> None:
         """Who looks at an object has to look again; the same as the operator's own wake-ups."""
