@@ -18,12 +18,12 @@ from apiclients.lifecycle.contracts import (
     ObservedContract,
     contracts_of_api,
     decide_contract,
+    has_room,
     may_contract,
     summarize,
 )
 from apiclients.lifecycle.history import condition_announcements
 from apiclients.lifecycle.holds import decide_hold, hold_view, matches
-from apiclients.resources.apiclient import MAX_CONTRACTS
 from apiclients.resources.contract import ContractStatus, ContractStatusName
 from apiclients.resources.objects import Api, Contract
 
@@ -50,8 +50,9 @@ class ContractControllers:
         observed = self._observe(contract)
         status = decide_contract(observed, self.clock())
         client = (contract.metadata.namespace, contract.spec.client_name)
-        begins = ContractStatusName.ACTIVE == status.observed_status != contract.status.observed_status
-        if begins and observed.active_beside + self._beginning[client] >= MAX_CONTRACTS:
+        was_active, is_active = (one.observed_status is ContractStatusName.ACTIVE for one in (contract.status, status))
+        begins = is_active and not was_active
+        if begins and not has_room(observed.active_beside + self._beginning[client]):
             return Outcome(done=False)  # others may take the last places
         self._beginning[client] += begins
         try:

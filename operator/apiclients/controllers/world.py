@@ -14,9 +14,9 @@ from apiclients.controllers.store import Change, Key, ObjectStore
 from apiclients.kube.client import ResourceType
 from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, APIS, CONTRACT_APPROVALS, CONTRACTS
 from apiclients.lifecycle.apis import ApiContracts
-from apiclients.lifecycle.contracts import ContractSummary, contract_counts, contracts_of_client, summarize
+from apiclients.lifecycle.contracts import ContractSummary, contract_counts, contracts_of_client, has_room, summarize
 from apiclients.resources.api import MAX_PENDING, ContractCounts, PendingContract
-from apiclients.resources.apiclient import MAX_CONTRACTS, ClientContracts
+from apiclients.resources.apiclient import ClientContracts
 from apiclients.resources.contract import ContractStatusName
 from apiclients.resources.objects import (
     Api,
@@ -185,7 +185,7 @@ class World:
     def _is_full(self, client: Key) -> bool:
         """Whether a client has as many active contracts as there can be."""
         group = self._of_client.get(client)
-        return group is not None and group.counts[ContractStatusName.ACTIVE] >= MAX_CONTRACTS
+        return group is not None and not has_room(group.counts[ContractStatusName.ACTIVE])
 
     def _room_again(self, client: Key) -> None:
         """Contracts that were one too many are looked at again."""

@@ -262,8 +262,13 @@ def _retirement_asked_for(case: _Case) -> _Outcome | None:
     return _ENDED_WITH_API if api is not None and api.spec.desired_status is ApiStatusName.RETIRED else None
 
 
+def has_room(active: int) -> bool:
+    """Whether a client with so many active contracts may have another one (DESIGN section 2, Contract)."""
+    return active < MAX_CONTRACTS
+
+
 def _too_many(case: _Case) -> _Outcome | None:
-    if case.observed.active_beside < MAX_CONTRACTS or case.goes_on:
+    if has_room(case.observed.active_beside) or case.goes_on:
         return None
     return _Outcome(
         ContractStatusName.INACTIVE,

@@ -9,10 +9,9 @@ from copy import copy
 from datetime import datetime
 from typing import Any, TypeVar
 
-from apiclients.lifecycle.contracts import ContractSummary, summarize
+from apiclients.lifecycle.contracts import ContractSummary, has_room, summarize
 from apiclients.plan.model import ObjectId
 from apiclients.plan.secrets import SecretShelf
-from apiclients.resources.apiclient import MAX_CONTRACTS
 from apiclients.resources.conditions import ConditionType
 from apiclients.resources.contract import ContractStatusName
 from apiclients.resources.objects import Api, ApiClient, ApiClientHold, Contract, ContractApproval
@@ -222,7 +221,7 @@ class World:
                     self.wake(ObjectId("Api", *api))
                     self._wake_all("Contract", self._of_both[client, api] - {key_of(obj)})
                     self._wake_all("ContractApproval", self._approvals_of.get(key_of(obj), ()))
-                    if len(self._of_client.get(client, ())) >= MAX_CONTRACTS:  # one may be one too many no longer
+                    if not has_room(len(self._of_client.get(client, ()))):  # one may be one too many no longer
                         self._wake_all("Contract", self._of_client[client] - {key_of(obj)})
                 case ContractApproval():
                     self.wake(ObjectId("Contract", *contract_of(obj)))
