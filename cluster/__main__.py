@@ -11,6 +11,8 @@ from cluster.binaries import ensure_binaries, kubernetes_version
 from cluster.errors import ClusterError
 from cluster.interface import Cluster
 from cluster.local import LocalCluster
+from cluster.node.binaries import ensure_node_binaries
+from cluster.node.cluster import NodeCluster
 from cluster.providers import PROVIDERS, attach_cluster, open_cluster
 from cluster.report import line
 from cluster.state import read_state
@@ -46,10 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     up = _add(commands, "up", _up, "start a cluster and leave it running")
     up.add_argument("--provider", choices=PROVIDERS, default="local", help="who provides it (default: local)")
     up.add_argument("--context", metavar="NAME", help="the context of your kubeconfig, for --provider existing")
+    up.add_argument("--node", action="store_true", help="with a node on which real pods run (needs root on Linux)")
     _add(commands, "down", _down, "stop it and remove all that it wrote")
     _add(commands, "status", _status, "tell whether it runs (exit status 0 if it does)")
     _add(commands, "kubeconfig", _kubeconfig, "print the path of its kubeconfig")
     build = commands.add_parser("build", help="build the programs, if that is still to be done, and print their folder")
+    build.add_argument("--node", action="store_true", help="those of a node as well, and print the folder of these")
     build.set_defaults(command=_build)
     return parser
 
@@ -71,10 +75,11 @@ def _add(
 def _up(options: argparse.Namespace) -> int:
     folder: Path = options.data_dir
     state = read_state(folder)
-    if state and state["provider"] == options.provider and (cluster := attach_cluster(folder)).is_ready():
+    wanted = NodeCluster.provider if options.node and options.provider == "local" else options.provider
+    if state and state["provider"] == wanted and (cluster := attach_cluster(folder)).is_ready():
         line("The cluster runs already.")
     else:
-        cluster = open_cluster(options.provider, folder, context=options.context)
+        cluster = open_cluster(options.provider, folder, context=options.context, node=options.node)
         cluster.start()
         cluster.detach()
     _explain(cluster, folder)
@@ -117,8 +122,9 @@ def _kubeconfig(options: argparse.Namespace) -> int:
     return 0
 
 
-def _build(_: argparse.Namespace) -> int:
-    print(ensure_binaries().folder)
+def _build(options: argparse.Namespace) -> int:
+    folder = ensure_binaries().folder
+    print(ensure_node_binaries().folder if options.node else folder)
     return 0
 
 

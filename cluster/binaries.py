@@ -9,7 +9,12 @@ from pathlib import Path
 from cluster import build, report
 from cluster.errors import ClusterError
 
-NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
+PACKAGES = {
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+}
+NAMES = tuple(PACKAGES)
 
 _ASSETS = "KUBEBUILDER_ASSETS"
 _SOURCES = Path(__file__).resolve().parent
@@ -79,7 +84,7 @@ def ensure_binaries() -> Binaries:
     target = cache_folder()
     with build.exclusively(target):
         if _missing(target):  # else another process has built them in the meantime
-            build.build(_SOURCES, target, kubernetes_version())
+            build.build([build.Module(_SOURCES, PACKAGES)], target, kubernetes_version(), minutes=5)
     return Binaries.of(target)
 
 

@@ -4,11 +4,12 @@ import fcntl
 import json
 import os
 import queue
+import re
 import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,11 +19,6 @@ from cluster import report
 from cluster.errors import ClusterError
 from cluster.process import Watchdog
 
-_PACKAGES = {
-    "server": "go.etcd.io/etcd/server/v3",  # Go names a program by its package's last part; this one is etcd
-    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
-    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
-}
 _OLDEST_GO = (1, 26)
 _FREE_BYTES = 5 * 10**9
 _POLL_SECONDS = 1.0
@@ -65,6 +61,14 @@ def find_toolchain_of_wheel() -> Toolchain | None:
     return Toolchain(go, _ask(go)["GOVERSION"], private=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A folder with a ``go.mod`` that pins everything, and the packages of the programs to be built, by their names."""
+
+    sources: Path
+    packages: Mapping[str, str]
+
+
 @contextmanager
 def exclusively(target: Path) -> Iterator[None]:
     """Hold the lock for building ``target``; wait, and say so, while another process holds it.
@@ -85,23 +89,25 @@ def exclusively(target: Path) -> Iterator[None]:
         yield
 
 
-def build(sources: Path, target: Path, version: str) -> None:
-    """Build the three programs into the folder ``target``, which appears complete or not at all.
+def build(modules: Sequence[Module], target: Path, version: str, minutes: int) -> None:
+    """Build the programs of all ``modules`` into the folder ``target``, which appears complete or not at all.
 
-    Raises ``ClusterError`` if that fails.
+    ``version`` is that of Kubernetes; ``minutes`` are what it takes on two cores. Raises ``ClusterError`` if it fails.
     """
     toolchain = find_toolchain()
     _require_space(target.parent)
     caches = target.parent / "go"
     work = Path(tempfile.mkdtemp(prefix=".build-", dir=target.parent))
+    names = ", ".join(name for module in modules for name in module.packages)
     report.line(
-        f"Building etcd, kube-apiserver and kube-controller-manager {version} with {toolchain.version}, once for "
-        "this machine: about 5 minutes on two cores."
+        f"Building {names} (Kubernetes {version}) with {toolchain.version}, once for this machine: "
+        f"about {minutes} minutes on two cores."
     )
     progress = report.Progress()
     try:
-        _Go(toolchain, sources, _environment(toolchain, caches, work), work).build(version, work, progress)
-        (work / "server").rename(work / "etcd")
+        environment = go_environment(toolchain, caches, work)
+        for module in modules:
+            _Go(toolchain, environment, work).build(module, version, progress)
         shutil.rmtree(work / "tmp", ignore_errors=True)
         shutil.rmtree(target, ignore_errors=True)
         work.chmod(0o755)
@@ -118,17 +124,22 @@ def build(sources: Path, target: Path, version: str) -> None:
 class _Go:
     """Runs the go command, and shows how far it is."""
 
-    def __init__(self, toolchain: Toolchain, sources: Path, environment: dict[str, str], work: Path) -> None:
+    def __init__(self, toolchain: Toolchain, environment: dict[str, str], work: Path) -> None:
         self._toolchain = toolchain
-        self._sources = sources
         self._environment = environment
         self._work = work
+        self._sources = work
 
-    def build(self, version: str, output: Path, progress: report.Progress) -> None:
-        packages = list(_PACKAGES.values())
+    def build(self, module: Module, version: str, progress: report.Progress) -> None:
+        """Build the programs of a module into the work folder."""
+        self._sources = module.sources
+        packages = list(module.packages.values())
         total = self._run(["list", "-deps", *packages], progress, "downloading the sources, {} modules").count("\n")
-        arguments = ["build", "-v", "-trimpath", f"-ldflags={_link_flags(version)}", f"-o={output}{os.sep}", *packages]
+        output = f"-o={self._work}{os.sep}"
+        arguments = ["build", "-v", "-trimpath", f"-ldflags={_link_flags(version)}", output, *packages]
         self._run(arguments, progress, f"compiling, {{}} of {total} packages")
+        for name, package in module.packages.items():
+            (self._work / _program_of(package)).rename(self._work / name)
 
     def _run(self, arguments: list[str], progress: report.Progress, text: str) -> str:
         """Run it to its end and return its output; ``text`` gets the number of lines on standard error so far."""
@@ -188,6 +199,12 @@ def _follow(process: subprocess.Popen[str], progress: report.Progress, text: str
         progress.tell(text.format(len(told)))
 
 
+def _program_of(package: str) -> str:
+    """How Go names the program: by the last part of its package that is no major version."""
+    *front, last = package.split("/")
+    return front[-1] if re.fullmatch(r"v\d+", last) else last
+
+
 def _link_flags(version: str) -> str:
     major, minor, _ = version.split(".", 2)
     told = {
@@ -202,7 +219,8 @@ def _link_flags(version: str) -> str:
     return " ".join(["-s", "-w", *settings])
 
 
-def _environment(toolchain: Toolchain, caches: Path, work: Path) -> dict[str, str]:
+def go_environment(toolchain: Toolchain, caches: Path, work: Path) -> dict[str, str]:
+    """The environment of the go command: pinned modules, temporary files in ``work``, private caches in ``caches``."""
     (work / "tmp").mkdir()
     environment = {name: value for name, value in os.environ.items() if name not in {"GOROOT", "GOOS", "GOARCH"}}
     environment |= {

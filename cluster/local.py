@@ -2,22 +2,24 @@
 
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from cluster.binaries import Binaries, ensure_binaries
 from cluster.errors import ClusterError, PortTakenError
 from cluster.interface import Cluster
 from cluster.kubeconfig import certificate_user, verified_server, write_kubeconfig
-from cluster.pki import ensure_pki
+from cluster.pki import ensure_pki, make_certificates
 from cluster.probe import Probe
 from cluster.process import Program, Watchdog
 from cluster.programs import (
     API_SERVER,
     CONTROLLER_MANAGER,
     ETCD,
+    HOST,
+    Command,
     Layout,
     Ports,
     api_server_command,
@@ -27,9 +29,11 @@ from cluster.programs import (
 )
 from cluster.state import make_folder, read_state, write_state
 
-PROVIDER = "local"
 _START_SECONDS = 90.0
 _PORT_TRIES = 5
+#: kube-controller-manager waits 10 s for an API server that is healthy, and then ends with these words.
+_CONTROLLER_MANAGER_TRIES = 6
+_NOT_HEALTHY = "failed to wait for apiserver being healthy"
 _ETCD_GRACE_SECONDS = 5.0
 
 
@@ -40,6 +44,13 @@ class LocalCluster(Cluster):
     Python process die without an exit, even by SIGKILL, the programs end all the same. Not for use by several threads
     at once.
     """
+
+    provider: ClassVar[str] = "local"
+    commands: ClassVar[Mapping[str, Command]] = {
+        ETCD: etcd_command,
+        API_SERVER: api_server_command,
+        CONTROLLER_MANAGER: controller_manager_command,
+    }
 
     def __init__(
         self, data_dir: Path | None = None, *, etcd_port: int = 0, api_port: int = 0, binaries: Binaries | None = None
@@ -64,8 +75,8 @@ class LocalCluster(Cluster):
         Raises ``ClusterError`` if there is no local cluster in that folder.
         """
         state = read_state(data_dir)
-        if state is None or state["provider"] != PROVIDER:
-            raise ClusterError(f"There is no local cluster in {data_dir}. `python -m cluster up` starts one.")
+        if state is None or state["provider"] != cls.provider:
+            raise ClusterError(f"There is no {cls.provider} cluster in {data_dir}. `python -m cluster up` starts one.")
         binaries = Binaries.of(Path(state["binaries"]))
         cluster = cls(data_dir, binaries=binaries)
         cluster._layout = _layout(data_dir.absolute(), binaries, Ports(**state["ports"]))
@@ -100,6 +111,11 @@ class LocalCluster(Cluster):
         """The process id of etcd, or None when it does not run."""
         return self._program(ETCD).pid
 
+    @property
+    def etcd_server(self) -> str:
+        """The URL of etcd, which takes the certificates of the cluster's own authority."""
+        return f"https://{HOST}:{self._started.ports.etcd}"
+
     def pids(self) -> dict[str, int]:
         """The process ids of the programs that run, by name."""
         return {name: pid for name, program in self._programs.items() if (pid := program.pid) is not None}
@@ -122,14 +138,12 @@ class LocalCluster(Cluster):
         """
         self._refuse_second_start()
         binaries = self._binaries or ensure_binaries()
-        folder = make_folder(self._given, PROVIDER)
+        folder = make_folder(self._given, self.provider)
         try:
             self._watchdog = Watchdog(remove=None if self._given else folder)
             self._layout = _layout(folder, binaries, self._choose_ports(folder))
             self._write_files()
-            self._on_free_ports(self.start_etcd, "etcd", "etcd_peer")
-            self._on_free_ports(self.start_api_server, "api")
-            self.start_controller_manager()
+            self._start_programs()
         except BaseException:
             self.stop()
             if self._given is None:
@@ -163,7 +177,7 @@ class LocalCluster(Cluster):
 
     def start_etcd(self) -> None:
         """Start etcd, with the port and data it had; return when it is healthy."""
-        self._run(ETCD, etcd_command, lambda: self._answers(self._started.ports.etcd, "/health"))
+        self._run(ETCD, lambda: self._answers(self._started.ports.etcd, "/health"))
 
     def stop_etcd(self) -> None:
         """End etcd at once, as in a crash; its data stay."""
@@ -171,7 +185,7 @@ class LocalCluster(Cluster):
 
     def start_api_server(self) -> None:
         """Start kube-apiserver, with the port and data it had; return when it is ready."""
-        self._run(API_SERVER, api_server_command, self.is_ready)
+        self._run(API_SERVER, self.is_ready)
 
     def stop_api_server(self, grace: float = 0.0) -> None:
         """End kube-apiserver at once, as in a crash, or asked to first and given ``grace`` seconds."""
@@ -186,13 +200,37 @@ class LocalCluster(Cluster):
         self._program(API_SERVER).signal(signal.SIGCONT)
 
     def start_controller_manager(self) -> None:
-        """Start kube-controller-manager; return when the service account of ``default`` exists."""
+        """Start kube-controller-manager; return when the service account of ``default`` exists.
+
+        If it gives up on an API server that is slow to become healthy it is started again, as a kubelet would.
+        """
         path = "/api/v1/namespaces/default/serviceaccounts/default"
-        self._run(CONTROLLER_MANAGER, controller_manager_command, lambda: self._answers(self._started.ports.api, path))
+        for tries_left in reversed(range(_CONTROLLER_MANAGER_TRIES)):
+            try:
+                self._run(CONTROLLER_MANAGER, lambda: self._answers(self._started.ports.api, path))
+            except ClusterError:
+                if not tries_left or _NOT_HEALTHY not in self._program(CONTROLLER_MANAGER).log_tail():
+                    raise
+            else:
+                return
 
     def stop_controller_manager(self) -> None:
         """End kube-controller-manager: from then on nothing is garbage-collected and no namespace ends."""
         self._program(CONTROLLER_MANAGER).stop()
+
+    def rotate_certificates(self) -> None:
+        """Start everything anew with a new CA; return when the API server is ready.
+
+        No certificate from before is good any more, nor any kubeconfig but the administrator's; tokens stay good.
+        """
+        self.stop_controller_manager()
+        self.stop_api_server()
+        self.stop_etcd()
+        make_certificates(self._started.pki)
+        self._write_files()
+        self.start_etcd()
+        self.start_api_server()
+        self.start_controller_manager()
 
     # Inside
 
@@ -209,11 +247,23 @@ class LocalCluster(Cluster):
             self._programs[name] = Program(name, self._layout.log_file(name))
         return self._programs[name]
 
-    def _run(self, name: str, command: Callable[[Layout], list[str]], ready: Callable[[], bool]) -> None:
+    def _start_programs(self) -> None:
+        self._on_free_ports(self.start_etcd, "etcd", "etcd_peer")
+        self._on_free_ports(self.start_api_server, "api")
+        self.start_controller_manager()
+
+    def _run(self, name: str, ready: Callable[[], bool]) -> None:
+        self._start_program(name, self._inside(self.commands[name](self._started)), ready)
+
+    def _inside(self, command: list[str]) -> list[str]:
+        """``command`` as it is run where the cluster is: on this machine as it is."""
+        return command
+
+    def _start_program(self, name: str, command: list[str], ready: Callable[[], bool]) -> None:
         program = self._program(name)
         if program.pid is not None:
             raise ClusterError(f"{name} runs already (process {program.pid}).")
-        program.start(command(self._started), group=self._watchdog.group if self._watchdog else 0)
+        program.start(command, group=self._watchdog.group if self._watchdog else 0)
         self._write_state()
         program.wait_until(ready, _START_SECONDS)
 
@@ -228,8 +278,8 @@ class LocalCluster(Cluster):
     def _refuse_second_start(self) -> None:
         """Raise ``ClusterError`` if it runs, be it by another process."""
         running = self.pids()
-        if not running and self._given and (read_state(self._given) or {}).get("provider") == PROVIDER:
-            running = LocalCluster.attach(self._given).pids()
+        if not running and self._given and (read_state(self._given) or {}).get("provider") == self.provider:
+            running = type(self).attach(self._given).pids()
         if running:
             raise ClusterError(f"A cluster runs in {self._given or self.data_dir} already: {running}.")
 
@@ -261,7 +311,7 @@ class LocalCluster(Cluster):
     def _write_state(self) -> None:
         layout = self._started
         values = {"binaries": str(layout.binaries.folder), "ports": asdict(layout.ports), "pids": self.pids()}
-        write_state(layout.folder, PROVIDER, **values)
+        write_state(layout.folder, self.provider, **values)
 
 
 def _layout(folder: Path, binaries: Binaries, ports: Ports) -> Layout:

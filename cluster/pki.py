@@ -14,7 +14,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 LIFETIME = dt.timedelta(days=365)
 
 _NAMES = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
-_ADDRESSES = ["127.0.0.1", "::1", "10.0.0.1"]
+NODE_NAME = "node"
+#: Where the API server is with a node: the address of its bridge.
+NODE_ADDRESS = "10.244.0.1"
+_ADDRESSES = ["127.0.0.1", "::1", "10.0.0.1", NODE_ADDRESS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,9 @@ class Pki:
     server: Pair
     admin: Pair
     controller_manager: Pair
+    scheduler: Pair
+    proxy: Pair
+    kubelet: Pair
     service_account_key: Path
     service_account_public: Path
 
@@ -47,14 +53,35 @@ def ensure_pki(folder: Path) -> Pki:
         server=_pair(folder, "server"),
         admin=_pair(folder, "admin"),
         controller_manager=_pair(folder, "controller-manager"),
+        scheduler=_pair(folder, "scheduler"),
+        proxy=_pair(folder, "proxy"),
+        kubelet=_pair(folder, "kubelet"),
         service_account_key=folder / "service-accounts.key",
         service_account_public=folder / "service-accounts.pub",
     )
     # The CA certificate is written last: where it exists, all the rest does.
     if not pki.ca.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _make(pki)
+        _make_service_account_keys(pki)
+        make_certificates(pki)
     return pki
+
+
+def make_certificates(pki: Pki) -> None:
+    """Write a new CA and certificates that it has signed in the place of those that are there.
+
+    The keys of service accounts stay, so their tokens stay good. Raises ``OSError`` if the folder cannot be written.
+    """
+    ca_key = ec.generate_private_key(ec.SECP256R1())
+    ca = _certificate_authority(ca_key)
+    issuer = _Issuer(ca, ca_key)
+    issuer.issue(pki.server, "kube-apiserver", server=True)
+    issuer.issue(pki.admin, "admin", group="system:masters")
+    issuer.issue(pki.controller_manager, "system:kube-controller-manager")
+    issuer.issue(pki.scheduler, "system:kube-scheduler")
+    issuer.issue(pki.proxy, "system:kube-proxy")
+    issuer.issue(pki.kubelet, f"system:node:{NODE_NAME}", group="system:nodes")
+    write_private(pki.ca, ca.public_bytes(serialization.Encoding.PEM))
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -67,17 +94,6 @@ def write_private(path: Path, content: bytes) -> None:
 
 def _pair(folder: Path, name: str) -> Pair:
     return Pair(folder / f"{name}.crt", folder / f"{name}.key")
-
-
-def _make(pki: Pki) -> None:
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    ca = _certificate_authority(ca_key)
-    issuer = _Issuer(ca, ca_key)
-    issuer.issue(pki.server, "kube-apiserver", server=True)
-    issuer.issue(pki.admin, "admin", group="system:masters")
-    issuer.issue(pki.controller_manager, "system:kube-controller-manager")
-    _make_service_account_keys(pki)
-    write_private(pki.ca, ca.public_bytes(serialization.Encoding.PEM))
 
 
 def _make_service_account_keys(pki: Pki) -> None:

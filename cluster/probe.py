@@ -1,6 +1,7 @@
 """Asking a cluster's own servers whether they are ready."""
 
 import http.client
+import socket
 import ssl
 
 from cluster.pki import Pki
@@ -26,3 +27,10 @@ class Probe:
             return False
         finally:
             connection.close()
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    with socket.socket() as client:
+        client.settimeout(_SECONDS)
+        return client.connect_ex((HOST, port)) == 0

@@ -168,6 +168,23 @@ def is_alive(pid: int) -> bool:
     return any(_thread_state(stat) not in ("Z", "X") for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
 
 
+def children(pid: int | None) -> list[int]:
+    """The processes that a process has started and that run; none if it does not run itself. On Linux."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def wait_until_gone(pid: int, seconds: float) -> None:
+    """Return once a process of others has ended. Raises ``ClusterError`` if it has not within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while is_alive(pid):
+        if time.monotonic() > deadline:
+            raise ClusterError(f"Process {pid} has not ended within {seconds:.0f} s.")
+        time.sleep(_POLL_SECONDS)
+
+
 def _thread_state(stat: Path) -> str:
     try:
         return stat.read_text().rpartition(") ")[2][:1]

@@ -14,6 +14,7 @@ from cluster.errors import ClusterError
 from cluster.interface import Cluster
 from cluster.kubeconfig import run_kubectl, view
 from cluster.local import LocalCluster
+from cluster.node.cluster import NodeCluster
 from cluster.pki import write_private
 from cluster.state import make_folder, read_state, write_state
 
@@ -155,10 +156,13 @@ class ExistingCluster(_ProvidedCluster):
         """The cluster is the user's: nothing in it is touched."""
 
 
-def open_cluster(provider: str = "local", data_dir: Path | None = None, *, context: str | None = None) -> Cluster:
+def open_cluster(
+    provider: str = "local", data_dir: Path | None = None, *, context: str | None = None, node: bool = False
+) -> Cluster:
     """A cluster of ``local``, ``kind`` or ``existing`` (which needs ``context``), not started yet.
 
-    Raises ``ClusterError`` if the provider is unknown, or the context is missing or not needed.
+    ``node`` gives the local one a node for real pods; kind's have one anyway. Raises ``ClusterError`` if the provider
+    is unknown, or the context is missing or not needed.
     """
     if provider == "existing":
         if not context:
@@ -169,7 +173,7 @@ def open_cluster(provider: str = "local", data_dir: Path | None = None, *, conte
     if provider == "kind":
         return KindCluster(data_dir)
     if provider == "local":
-        return LocalCluster(data_dir)
+        return NodeCluster(data_dir) if node else LocalCluster(data_dir)
     raise ClusterError(f"There is no provider {provider}: use one of {', '.join(PROVIDERS)}.")
 
 
@@ -183,4 +187,6 @@ def attach_cluster(data_dir: Path) -> Cluster:
         raise ClusterError(f"There is no cluster in {data_dir}. `python -m cluster up` starts one.")
     if state["provider"] == "existing":
         return ExistingCluster.attach(data_dir)
+    if state["provider"] == NodeCluster.provider:
+        return NodeCluster.attach(data_dir)
     return KindCluster(data_dir) if state["provider"] == "kind" else LocalCluster.attach(data_dir)

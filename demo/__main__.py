@@ -1,6 +1,7 @@
 """``python -m demo`` tells the story and ends; ``python -m demo --stay`` sets the same up and stays."""
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -8,13 +9,16 @@ from pathlib import Path
 from types import FrameType
 
 from cluster import ClusterError, KubectlError, open_cluster
+from cluster.kubeconfig import find_kubectl
 from demo.contracts import API, PROVIDER, ContractStory
+from demo.identities import IdentityStory
 from demo.narrator import StoryError
 from demo.planned import PlanStory
 from demo.repository import Repository
 from demo.service import ServiceError
 from demo.stage import Stage
 from demo.story import BILLING, NAMESPACE, Story
+from demo.supervisor import Supervisor
 
 
 def main() -> int:
@@ -39,9 +43,8 @@ def _perform(args: argparse.Namespace, folder: Path) -> None:
         stage.install()
         for namespace in (NAMESPACE, PROVIDER):
             cluster.kubectl("create", "namespace", namespace)
-        operator = stage.operator().start()
-        for number in (0, 1):
-            stage.gate(number).start()
+        operator = stage.operator(options=["--allow-local-issuers"]).start()
+        gates = [stage.gate(number).start() for number in (0, 1)]
         gateway, services = stage.gateway()
         contract_gateway, more_services = stage.gateway(api=API)
         for service in (*services, *more_services):
@@ -50,10 +53,11 @@ def _perform(args: argparse.Namespace, folder: Path) -> None:
         if args.stay:
             _stay(stage, repository, gateway)
         else:
-            story = Story(stage, repository, gateway, operator)
+            story = Story(stage, repository, gateway, operator, gates)
             story.run()
             ContractStory(story, contract_gateway).run()
             PlanStory(story, contract_gateway).run()
+            IdentityStory(story, *stage.foreign_issuer()).run()
             story.look()
             print("\nEverything was as told. Stopping all that was started.")
 
@@ -65,7 +69,9 @@ def _stay(stage: Stage, repository: Repository, gateway: str) -> None:
 It runs. In another terminal:
 
     export KUBECONFIG={stage.cluster.kubeconfig}
+    export PATH={programs()}:$PATH    # kubectl and its plugin, kubectl-apiclient
     kubectl get apiclients -A
+    kubectl apiclient status -n {NAMESPACE} billing-1.0
     cd {repository.folder}        # edit teams/team-a/billing.yaml, git commit, kubectl apply -R -f teams/
 
     secret() {{ kubectl get secret -n {NAMESPACE} billing-credentials -o jsonpath="{{.data.$1}}" | base64 -d; }}
@@ -75,8 +81,14 @@ It runs. In another terminal:
 
     kubectl patch apiclient -n {NAMESPACE} billing-1.0 --type merge -p '{{"spec":{{"desiredStatus":"Suspended"}}}}'
 
-Logs are in {stage.folder}. Ctrl-C stops all of it.""")
-    signal.pause()
+Logs are in {stage.folder}. What ends by itself is started again. Ctrl-C stops all of it.""")
+    Supervisor(stage.services).run()
+
+
+def programs() -> str:
+    """The folders with kubectl and with the programs of this project, as they stand in PATH."""
+    folders = (Path(sys.executable).parent, find_kubectl().parent)
+    return os.pathsep.join(dict.fromkeys(map(str, folders)))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signature of a handler

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import ssl
 import urllib.parse
 from dataclasses import dataclass, field
 
@@ -36,10 +37,22 @@ class TokenRefusedError(RuntimeError):
     """The token endpoint refused; the message is its own."""
 
 
-def request(method: str, url: str, *, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
-    """One HTTP request on a new connection. Raises OSError."""
+def request(
+    method: str,
+    url: str,
+    *,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+    tls: ssl.SSLContext | None = None,
+    seconds: float = _TIMEOUT_SECONDS,
+) -> Answer:
+    """One HTTP request on a new connection, over ``tls`` where it is given. Raises OSError."""
     target = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(target.netloc, timeout=_TIMEOUT_SECONDS)
+    connection = (
+        http.client.HTTPSConnection(target.netloc, timeout=seconds, context=tls)
+        if tls is not None
+        else http.client.HTTPConnection(target.netloc, timeout=seconds)
+    )
     try:
         connection.request(method, target.path + (f"?{target.query}" if target.query else ""), body, headers or {})
         response = connection.getresponse()
@@ -51,12 +64,17 @@ def request(method: str, url: str, *, headers: dict[str, str] | None = None, bod
 
 def ask_token(credentials: Credentials) -> Answer:
     """POST client credentials to the token endpoint (RFC 6749, section 4.4)."""
+    return post_form(credentials, credentials.token_endpoint, grant_type="client_credentials")
+
+
+def post_form(credentials: Credentials, url: str, **form: str) -> Answer:
+    """POST a form with client credentials (HTTP Basic, RFC 6749, section 2.3.1)."""
     pair = ":".join(urllib.parse.quote(part, safe="") for part in (credentials.client_id, credentials.client_secret))
     headers = {
         "Authorization": "Basic " + base64.b64encode(pair.encode()).decode(),
         "Content-Type": "application/x-www-form-urlencoded",
     }
-    return request("POST", credentials.token_endpoint, headers=headers, body=b"grant_type=client_credentials")
+    return request("POST", url, headers=headers, body=urllib.parse.urlencode(form).encode())
 
 
 def fetch_token(credentials: Credentials) -> str:

@@ -164,7 +164,7 @@ class PlanStory:
         (said,) = [change["tokens"]["finalTime"] for change in self.plan["changes"] if change["tokens"]]
         came = self.story.status("checkout-1.0")["retirement"]["finalTime"]
         late = (datetime.fromisoformat(came) - datetime.fromisoformat(said)).total_seconds()
-        self.tell.check(f"dead for good at {came}, {late:.0f} s after it said: it was merged later", late >= 0, said)
+        self.tell.check(f"revoked for good at {came}, {late:.0f} s after it said: it was merged later", late >= 0, said)
 
     def revert(self) -> None:
         with self.tell.chapter("The merge is reverted: the suspension is undone, the retirement is not"):

@@ -47,7 +47,7 @@ class Service:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, *, ready_within: float | None = 30.0) -> "Service":
+    def start(self, *, ready_within: float | None = 90.0) -> "Service":
         """Start it; wait until it is ready unless ``ready_within`` (seconds) is None. Raises ServiceError."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -57,7 +57,7 @@ class Service:
             self.wait_ready(ready_within)
         return self
 
-    def wait_ready(self, seconds: float = 30.0) -> None:
+    def wait_ready(self, seconds: float = 90.0) -> None:
         """Wait until the ready URL answers 200. Raises ServiceError."""
         end = time.monotonic() + seconds
         while self.ready_url is not None and not self.is_ready():
@@ -77,7 +77,7 @@ class Service:
         except (urllib.error.URLError, OSError):
             return False
 
-    def stop(self, seconds: float = 10.0) -> int | None:
+    def stop(self, seconds: float = 30.0) -> int | None:
         """SIGTERM, and SIGKILL for one that does not end within ``seconds``; returns the exit status."""
         if self._process is None:
             return None

@@ -16,12 +16,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from apiclients.kube.kinds import INSTALLED_KINDS
+from apiclients.resources.names import GROUP
 from cluster import Cluster
 from cluster.kubeconfig import find_kubectl
+from cluster.pki import ensure_pki
 from cluster.programs import free_port
 from demo.calls import Credentials
 from demo.service import Service
-from examples.nginx import render
+from examples.gateways.render import NGINX, Places
 
 ROOT = Path(__file__).resolve().parent.parent
 SYSTEM_NAMESPACE = "apiclients-system"
@@ -59,7 +62,8 @@ class Stage:
     def install(self) -> None:
         """Apply CRD, roles and flow control, as a user would. Raises KubectlError."""
         self.cluster.kubectl("apply", "-k", str(ROOT / "manifests" / "control"))
-        self.cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/apiclients.apiclients.dev")
+        crds = [f"crd/{kind.plural}.{GROUP}" for kind in INSTALLED_KINDS]
+        self.cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", *crds)
 
     def account(self, name: str) -> Path:
         """A kubeconfig of a service account of the project."""
@@ -69,9 +73,14 @@ class Stage:
         return self._kubeconfigs[name]
 
     def operator(
-        self, name: str = "operator", *, kubeconfig: Path | None = None, options: Sequence[str] = ()
+        self,
+        name: str = "operator",
+        *,
+        kubeconfig: Path | None = None,
+        options: Sequence[str] = (),
+        package: Path | None = None,
     ) -> Service:
-        """An operator process, not started yet."""
+        """An operator process, not started yet; ``package`` is the folder of another release's Python package."""
         port = free_port()
         command = [
             *_program("apiclient-operator"),
@@ -79,12 +88,21 @@ class Stage:
             *("--kubeconfig", str(kubeconfig or self.account("apiclient-operator"))),
             *("--http-host", "127.0.0.1", "--http-port", str(port)),
             *("--identity", f"{name}-{port}"),
+            *("--min-lifetime-seconds", "1"),  # what takes months takes seconds here
             *options,
         ]
-        return self._add(Service(name, command, self.folder / f"{name}.log", ready_url=_ready(port)))
+        log = self.folder / f"{name}.log"
+        return self._add(Service(name, command, log, ready_url=_ready(port), environment=_of_release(package)))
 
-    def gate(self, number: int, *, kubeconfig: Path | None = None, options: Sequence[str] = ()) -> Service:
-        """A gate process, not started yet."""
+    def gate(
+        self,
+        number: int,
+        *,
+        kubeconfig: Path | None = None,
+        options: Sequence[str] = (),
+        package: Path | None = None,
+    ) -> Service:
+        """A gate process, not started yet; ``package`` is the folder of another release's Python package."""
         port = self._gate_ports[number]
         command = [
             *_program("apiclient-gate"),
@@ -94,7 +112,9 @@ class Stage:
             *("--replica-name", f"gate-{number}-{port}"),
             *options,
         ]
-        return self._add(Service(f"gate-{number}", command, self.folder / f"gate-{number}.log", ready_url=_ready(port)))
+        name, environment = f"gate-{number}", _of_release(package)
+        log = self.folder / f"{name}.log"
+        return self._add(Service(name, command, log, ready_url=_ready(port), environment=environment))
 
     def gateway(
         self, gates: Sequence[int] = (0, 1), *, api: tuple[str, str] | None = None
@@ -105,15 +125,15 @@ class Stage:
         """
         api_port, port, prefix = free_port(), free_port(), self.folder / f"nginx-{free_port()}"
         prefix.mkdir()
-        config = render.render(
-            gate=f"127.0.0.1:{self._gate_ports[gates[0]]}",
-            more_gates=[f"127.0.0.1:{self._gate_ports[number]}" for number in gates[1:]],
-            upstream=f"127.0.0.1:{api_port}",
-            listen=f"127.0.0.1:{port}",
-            prefix=prefix,
-            api=api,
+        NGINX.write(
+            Places(
+                listen=f"127.0.0.1:{port}",
+                gates=[f"127.0.0.1:{self._gate_ports[number]}" for number in gates],
+                upstream=f"127.0.0.1:{api_port}",
+                folder=prefix,
+                api=api,
+            )
         )
-        (prefix / "nginx.conf").write_text(config)
         api_command = [sys.executable, "-m", "demo.orders_api", str(api_port)]
         backend = Service(
             "orders-api",
@@ -122,9 +142,16 @@ class Stage:
             ready_url=f"http://127.0.0.1:{api_port}/healthz",
             environment={"PYTHONPATH": str(ROOT)},
         )
-        nginx_command = render.command(render.find_nginx(), prefix)
-        nginx = Service("nginx", nginx_command, self.folder / "nginx.log")
+        nginx = Service("nginx", NGINX.command(prefix), self.folder / "nginx.log")
         return f"http://127.0.0.1:{port}", [self._add(backend), self._add(nginx)]
+
+    def foreign_issuer(self) -> tuple[int, Path]:
+        """Start an issuer of somebody else; returns its port, and the certificate of its authority."""
+        port, folder = free_port(), self.folder / "issuer"
+        command = [sys.executable, "-m", "demo.issuer", str(port), str(folder)]
+        service = Service("issuer", command, self.folder / "issuer.log", environment={"PYTHONPATH": str(ROOT)})
+        self._add(service).start()
+        return port, ensure_pki(folder).ca
 
     def credentials(self, namespace: str, secret: str) -> Credentials:
         """What is in a credentials Secret."""
@@ -140,8 +167,8 @@ class Stage:
         return answer
 
     def plan_account(self) -> None:
-        """Make the account with which CI plans, with the role of examples/ci and no other right."""
-        self.cluster.kubectl("apply", "-f", str(ROOT / "examples" / "ci" / "plan-role.yaml"))
+        """Make the account with which CI plans, with the role of pipelines/ and no other right."""
+        self.cluster.kubectl("apply", "-f", str(ROOT / "pipelines" / "plan-role.yaml"))
         self.cluster.kubectl("create", "serviceaccount", PLAN_ACCOUNT, "-n", SYSTEM_NAMESPACE)
         subject = f"--serviceaccount={SYSTEM_NAMESPACE}:{PLAN_ACCOUNT}"
         self.cluster.kubectl("create", "clusterrolebinding", PLAN_ACCOUNT, "--clusterrole=apiclient-plan", subject)
@@ -179,6 +206,11 @@ class Stage:
 def _program(name: str) -> list[str]:
     """The console script beside this interpreter."""
     return [os.fspath(Path(sys.executable).parent / name)]
+
+
+def _of_release(package: Path | None) -> dict[str, str]:
+    """What makes a console script run another release than that of this checkout."""
+    return {"PYTHONPATH": str(package)} if package is not None else {}
 
 
 def _ready(port: int) -> str:

@@ -3,7 +3,7 @@
 import json
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,15 @@ spec:
 class Story:
     """Tells the story on a stage; each method is a chapter and checks what it tells."""
 
-    def __init__(self, stage: Stage, repository: Repository, gateway: str, operator: Service) -> None:
+    def __init__(
+        self, stage: Stage, repository: Repository, gateway: str, operator: Service, gates: Sequence[Service]
+    ) -> None:
+        """``gates`` are asked one by one; none beside an operator that does not tell what they obey."""
         self.stage = stage
         self.repository = repository
         self.orders = f"{gateway}/orders"
         self.operator = operator
+        self.gates = gates
         self.tell = Narrator()
         self.token = ""
 
@@ -70,6 +74,8 @@ class Story:
         self.declare()
         self.use()
         self.suspend_and_resume()
+        if self.gates:
+            self.prove_a_suspension()
         self.suspend_without_operator()
         self.expire_while_suspended()
         self.rotate()
@@ -106,14 +112,18 @@ class Story:
         with self.tell.chapter(f"A commit suspends it, git revert resumes it, {TRIES} times: always the same token"):
             self.tell.command("git commit -m 'Suspend billing 1.0' && kubectl apply -R -f teams/")
             self.tell.command("git revert HEAD && kubectl apply -R -f teams/")
-            refused, accepted = [], []
-            for _ in range(TRIES):
-                self.suspend("team-a/billing.yaml")
-                refused.append(self.time_until(401))
-                self.repository.revert()
-                accepted.append(self.time_until(200))
-            self.tell.fact(f"suspended: first 401 after kubectl apply had returned: {_spread(refused)}")
-            self.tell.fact(f"resumed: first 200 after kubectl apply had returned: {_spread(accepted)}")
+            self.switch("team-a/billing.yaml")
+
+    def prove_a_suspension(self) -> None:
+        with self.tell.chapter("Suspended, and proved: kubectl waits until every gate obeys"):
+            self.tell.command("git commit -m 'Suspend billing 1.0' && kubectl apply -R -f teams/")
+            self.suspend("team-a/billing.yaml")
+            self.wait_until_enforced()
+            self.ask_gates(401)
+            self.tell.command("git revert HEAD && kubectl apply -R -f teams/")
+            self.repository.revert()
+            self.wait_until_enforced()
+            self.ask_gates(200)
 
     def suspend_without_operator(self) -> None:
         with self.tell.chapter("The operator is stopped: a suspension still bites"):
@@ -121,14 +131,14 @@ class Story:
             self.operator.stop()
             self.tell.check("the operator is gone", not self.operator.running)
             self.suspend("team-a/billing.yaml")
-            self.tell.fact(f"refused {_ms(self.time_until(401))} after kubectl apply had returned")
+            self.tell.fact(f"refused {self.told_until(401)} after kubectl apply had returned")
             refused = ask_token(self.credentials("billing-credentials"))
             self.tell.check("no new token either: 401 invalid_client", refused.status == 401, refused)
             self.operator.start()
             self.tell.fact("the operator is back")
             self.wait_for("billing-1.0", "Suspended")
             self.repository.revert()
-            self.tell.fact(f"resumed: the same token again after {_ms(self.time_until(200))}")
+            self.tell.fact(f"resumed: the same token again after {self.told_until(200)}")
 
     def expire_while_suspended(self) -> None:
         with self.tell.chapter("A secret that lives 6 s expires while its client is suspended"):
@@ -183,7 +193,7 @@ class Story:
                 "Retire billing 1.0", "team-a/billing.yaml", "desiredStatus: Available", "desiredStatus: Retired"
             )
             self.tell.command("git commit -m 'Retire billing 1.0' && kubectl apply -R -f teams/")
-            self.tell.fact(f"refused {_ms(self.time_until(401))} after kubectl apply had returned")
+            self.tell.fact(f"refused {self.told_until(401)} after kubectl apply had returned")
             self.wait_for("billing-1.0", "Retired")
             until("the end of the Secret", lambda: self.secret_is_gone("billing-credentials") or None, pause=0.05)
             self.tell.fact("the grace period is over: Secret team-a/billing-credentials is gone")
@@ -230,10 +240,41 @@ class Story:
         until(f"a {status}", lambda: call(self.orders, self.token).status == status or None)
         return time.monotonic() - applied
 
+    def told_until(self, status: int) -> str:
+        """The same in words."""
+        return _ms(self.time_until(status))
+
+    def switch(self, name: str, times: int = TRIES) -> None:
+        """Suspend and resume a client, by its file, and tell how soon the story's token followed."""
+        refused, accepted = [], []
+        for _ in range(times):
+            self.suspend(name)
+            refused.append(self.time_until(401))
+            self.repository.revert()
+            accepted.append(self.time_until(200))
+        self.tell.fact(f"suspended: first 401 after kubectl apply had returned: {_spread(refused)}")
+        self.tell.fact(f"resumed: first 200 after kubectl apply had returned: {_spread(accepted)}")
+
     def wait_for(self, name: str, observed: str) -> None:
         """Wait, with kubectl, until the operator has observed it."""
         condition = f"--for=jsonpath={{.status.observedStatus}}={observed}"
         self.stage.cluster.kubectl("wait", f"apiclient/{name}", "-n", NAMESPACE, condition, "--timeout=30s")
+
+    def wait_until_enforced(self) -> None:
+        """Apply, and wait with kubectl until every gate obeys."""
+        self.apply()
+        words = ("wait", "apiclient/billing-1.0", "-n", NAMESPACE, "--for=condition=Enforced")
+        self.tell.command(f"kubectl {' '.join(words)}")
+        self.tell.output(self.stage.cluster.kubectl(*words, "--timeout=60s").stdout)
+        conditions = {one["type"]: one["message"] for one in self.status("billing-1.0")["conditions"]}
+        self.tell.fact(f"Enforced: {conditions['Enforced']}")
+
+    def ask_gates(self, status: int) -> None:
+        """Ask each gate once what it answers to the story's token."""
+        for number, gate in enumerate(self.gates, 1):
+            assert gate.ready_url is not None
+            answer = call(f"{gate.ready_url.removesuffix('/readyz')}/check", self.token)
+            self.tell.check(f"gate {number} answers {status}", answer.status == status, answer)
 
     def status(self, name: str) -> dict[str, Any]:
         """The status of a client."""

@@ -1,4 +1,4 @@
-"""``python -m demo.pictures docs/pictures`` runs the plugin beside operator and API server and draws what it prints."""
+"""``python -m demo.pictures docs`` runs plugin and demonstration on a real API server and draws what they print."""
 
 import argparse
 import subprocess
@@ -8,32 +8,34 @@ from pathlib import Path
 
 from cluster import Cluster, ClusterError, KubectlError, LocalCluster
 from demo.narrator import StoryError, until
-from demo.pictures import comment, scene, terminal
+from demo.pictures import comment, scene, story, terminal
 from demo.repository import Repository
 from demo.service import ServiceError
 from demo.stage import Stage
 
 _TEAM, _SHOP, _BRANCH = "team-a", "shop", "retire-billing"
 _CLIENTS = ("billing-1.0", "catalog-1.0", "mobile-2.3")
+_CHAPTERS = 4
 _STATUS = ("apiclient", "status", "billing-1.0", "-n", _TEAM)
 
 
 def main() -> int:
     """Make all pictures; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m demo.pictures", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the pictures go")
+    parser.add_argument("folder", type=Path, help="where pages and pictures go")
     args = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory(prefix="apiclient-pictures-") as name, LocalCluster() as cluster:
             folder = Path(name)
             with Stage(cluster, folder) as stage:
-                pictures = _pictures(stage, Repository(folder / "repository", cluster))
+                files = _pictures(stage, Repository(folder / "repository", cluster))
+        files |= _story()
     except (StoryError, ServiceError, ClusterError, KubectlError) as error:
         print(f"The pictures could not be made: {error}", file=sys.stderr)
         return 1
-    args.folder.mkdir(parents=True, exist_ok=True)
-    for file, picture in pictures.items():
-        (args.folder / file).write_text(picture, encoding="utf-8")
+    (args.folder / "pictures").mkdir(parents=True, exist_ok=True)
+    for file, text in files.items():
+        (args.folder / file).write_text(text, encoding="utf-8")
         print(f"{args.folder / file}")
     return 0
 
@@ -47,9 +49,15 @@ def _pictures(stage: Stage, repository: Repository) -> dict[str, str]:
     _live_through(stage.cluster, repository)
     stage.plan_account()
     return {
-        "status.svg": terminal.render(_status(stage, repository), f"kubectl {' '.join(_STATUS)}"),
-        "plan-comment.svg": comment.render(_plan(stage, repository), "CI"),
+        "pictures/status.svg": terminal.render(_status(stage, repository), f"kubectl {' '.join(_STATUS)}"),
+        "pictures/plan-comment.svg": comment.render(_plan(stage, repository), "CI"),
     }
+
+
+def _story() -> dict[str, str]:
+    printed = story.perform()
+    picture = terminal.render(story.beginning(printed, _CHAPTERS), "make demo")
+    return {"demo.md": story.page(printed), "pictures/demo.svg": picture}
 
 
 def _live_through(cluster: Cluster, repository: Repository) -> None:

@@ -1,28 +1,26 @@
-"""The operator program. kopf is its shell: login, watching, startup, cleanup; everything else is in ``controllers``."""
+"""The operator program. kopf is its shell: login, watching, startup, cleanup.
 
-import logging
+What enters is in ``handlers``, what happens then in ``controllers``.
+"""
+
 import sys
 from typing import Any
 
 import kopf
-import uvloop
-from pythonjsonlogger.json import JsonFormatter
 
-from apiclients import __version__
-from apiclients.controllers import health, settings
+from apiclients import __version__, handlers
+from apiclients.controllers import health
 from apiclients.controllers.manager import Manager
 from apiclients.controllers.metrics import OperatorMetrics
-from apiclients.controllers.settings import OperatorSettings
-from apiclients.controllers.store import ObjectStore
 from apiclients.controllers.tasks import until_signal
+from apiclients.kube import event_loop
 from apiclients.kube.client import KubeClient
 from apiclients.kube.errors import KubeError
 from apiclients.kube.leases import LeadershipLostError
-from apiclients.resources.names import GROUP, VERSION
-
-logger = logging.getLogger(__name__)
-
-_KOPF_CONNECTIONS = 8
+from apiclients.resources.names import GROUP
+from apiclients.settings.load import load, warn_of_unknown_variables
+from apiclients.settings.logs import configure_logs
+from apiclients.settings.operator import OperatorSettings
 
 
 async def run(config: OperatorSettings) -> None:
@@ -36,43 +34,23 @@ async def run(config: OperatorSettings) -> None:
     )
     async with kube:
         manager = Manager(config, kube, metrics)
-        server = await health.serve(config.host, config.port, metrics.registry, manager.problem)
+        server = await health.serve(config.http_host, config.http_port, metrics.registry, manager.problem)
         try:
-            await until_signal(lambda: manager.run(lambda: _watch(manager)))
+            await until_signal(lambda: manager.run(lambda: _watch(manager, config.identity)))
         finally:
             await server.cleanup()
 
 
-async def _watch(manager: Manager) -> None:
+async def _watch(manager: Manager, identity: str) -> None:
     """Run kopf until a signal, or until its watch dies, which ends the process: a restart is cheap, writes nothing."""
     await kopf.operator(
-        registry=_registry(manager), settings=_kopf_settings(), standalone=True, clusterwide=True, memo=kopf.Memo()
+        registry=handlers.registry,
+        settings=_kopf_settings(),
+        standalone=True,
+        clusterwide=True,
+        identity=identity,  # type: ignore[arg-type]  # a name of its own for str; without it, kopf needs a user name
+        memo=handlers.OperatorMemo(manager.kube, manager.cluster),
     )
-
-
-def _registry(manager: Manager) -> kopf.OperatorRegistry:
-    registry = kopf.OperatorRegistry()
-
-    @kopf.on.login(registry=registry)
-    async def login(**_: Any) -> kopf.AiohttpSession:
-        session = manager.kube.new_session(_KOPF_CONNECTIONS)
-        return kopf.AiohttpSession(server=manager.kube.server, aiohttp_session=session)
-
-    for store in manager.world.stores:
-        _feed(registry, store)
-    return registry
-
-
-def _feed(registry: kopf.OperatorRegistry, store: ObjectStore[Any]) -> None:
-    """Have every event of a kind go into its store."""
-
-    @kopf.on.event(GROUP, VERSION, store.resource.plural, registry=registry)
-    async def changed(type: str | None, event: kopf.RawEvent, **_: Any) -> None:
-        obj = event["object"]
-        if type == "DELETED":
-            store.remove((obj["metadata"]["namespace"], obj["metadata"]["name"]), obj["metadata"]["uid"])
-        else:
-            store.put(obj)
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
@@ -113,6 +91,8 @@ def _kopf_settings() -> kopf.OperatorSettings:
     config.scanning.disabled = True
     config.persistence.diffbase_storage = _NoDiffBase()
     config.persistence.progress_storage = _NoProgress()
+    # kopf removes its finalizer wherever it finds it, and by default all operators made with it share one name.
+    config.persistence.finalizer = f"{GROUP}/never-set"
     # A worker keeps its slot for idle_timeout after its work: the one is a trap without the other.
     config.queueing.worker_limit = 100
     config.queueing.idle_timeout = 0.01
@@ -124,24 +104,13 @@ def _kopf_settings() -> kopf.OperatorSettings:
     return config
 
 
-def configure_logging(log_format: str, level: str) -> None:
-    """One line per record on stderr, JSON or readable."""
-    handler = logging.StreamHandler()
-    if log_format == "json":
-        fields = ["asctime", "levelname", "name", "message"]
-        handler.setFormatter(JsonFormatter(fields, rename_fields={"asctime": "time", "levelname": "level"}))
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s  %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("kopf").setLevel("WARNING")
-
-
 def main() -> None:
     """Entry point of ``apiclient-operator``."""
-    config = settings.parse()
-    configure_logging(config.log_format, config.log_level)
+    config = load(OperatorSettings)
+    configure_logs(config.log_format, config.log_level)
+    warn_of_unknown_variables(OperatorSettings)
     try:
-        uvloop.run(run(config))
+        event_loop.run(run(config))
     except LeadershipLostError as error:
         sys.exit(f"Leadership lost, ending: {error}")
     except (KubeError, OSError) as error:

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli.plugin import Plugin, install
-from tests.cluster.conftest import product_on, staged
-from tests.cluster.product import Product, Team
+from tests.toolkit.product import Product, Team, product_on, staged
 
 _NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """Operator and two gates whose Leases are renewed often."""
     with staged(tmp_path_factory.mktemp("cli")) as stage:
@@ -23,7 +22,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         yield product
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installed(running: Product, tmp_path_factory: pytest.TempPathFactory) -> Plugin:
     """The plugin, as an administrator."""
     return Plugin(install(tmp_path_factory.mktemp("bin")), running.stage.cluster.kubeconfig)

@@ -2,8 +2,8 @@
 
 import json
 
-from tests.cluster.product import Team
-from tests.cluster.rest import JsonObject
+from tests.toolkit.objects import JsonObject
+from tests.toolkit.product import Team
 
 
 def declare_api(team: Team, name: str, *plans: JsonObject) -> None:

@@ -33,13 +33,15 @@ class Plugin:
         """The command line."""
         return [str(find_kubectl()), "apiclient", "-n", self.namespace, *words]
 
-    def run(self, *words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str, folder: Path | None = None, input: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run it to its end, without a terminal."""
         return subprocess.run(
             self.command(*words),
             env=self.environment,
             cwd=folder,
-            stdin=subprocess.DEVNULL,
+            input=input or "",
             capture_output=True,
             text=True,
             timeout=_SECONDS,

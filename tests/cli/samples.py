@@ -7,10 +7,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from apiclients.cli.foresight import counted, observed
-from apiclients.cli.gather import Around
+from apiclients.cli.cluster.gather import Around
+from apiclients.cli.cluster.unread import Cause, Unread
+from apiclients.cli.screens.foresight import observed
+from apiclients.kube.objects import EVENTS
+from apiclients.lifecycle.access import client_view
+from apiclients.lifecycle.api_view import api_view
+from apiclients.lifecycle.approvals import ruling
 from apiclients.lifecycle.client import decide
 from apiclients.lifecycle.contracts import ObservedContract, decide_contract
+from apiclients.lifecycle.features import Feature
 from apiclients.resources.fields import format_time
 from apiclients.resources.names import API_VERSION
 from apiclients.resources.objects import Api, ApiClient, ApiClientHold, Contract, ContractApproval
@@ -185,9 +191,9 @@ def decided_contract(
     """A contract with the status that the operator would write; ``there``: whether its Api is."""
     seen = ObservedContract(
         contract=Contract.from_object(raw),
-        client=ApiClient.from_object(owner),
-        api=Api.from_object(api(raw["spec"]["api"]["name"])) if there else None,
-        approvals=tuple(ContractApproval.from_object(one) for one in approvals),
+        client=client_view(ApiClient.from_object(owner)),
+        api=api_view(Api.from_object(api(raw["spec"]["api"]["name"]))) if there else None,
+        rulings=tuple(ruling(ContractApproval.from_object(one)) for one in approvals),
     )
     return {**raw, "status": decide_contract(seen, ago(days=2)).to_object()}
 
@@ -197,7 +203,7 @@ def decided_client(
 ) -> JsonObject:
     """A client with the status that the operator would write at that time."""
     seen = replace(ApiClient.from_object(raw), changed_by="kustomize-controller")
-    known = counted(contracts, seen, known=True)
+    known = [Contract.from_object(one) for one in contracts]
     read = [ApiClientHold.from_object(one) for one in holds]
     status = decide(observed(seen, known, read, when), when).status
     return {**raw, "status": status.to_object()}
@@ -212,7 +218,7 @@ def around(
     events: Sequence[JsonObject] = (),
     decide_at: datetime | None = NOW - timedelta(hours=3),
     operator: JsonObject | None = None,
-    missing: Sequence[str] = (),
+    missing: Sequence[Unread] = (),
 ) -> Around:
     """What a screen is made from. ``decide_at``: when the operator last looked; None: never since the latest change."""
     if decide_at is not None:
@@ -220,12 +226,11 @@ def around(
     return Around(
         client=ApiClient.from_object(raw),
         contracts=tuple(Contract.from_object(one) for one in contracts),
-        raw_contracts=tuple(contracts),
         approvals=tuple(ContractApproval.from_object(one) for one in approvals),
         holds=tuple(ApiClientHold.from_object(one) for one in holds),
         events=tuple(events),
         operator=operator if operator is not None else lease(ago(seconds=4)),
-        missing=tuple(missing),
+        unread=tuple(missing),
         now=NOW,
     )
 
@@ -241,8 +246,7 @@ def busy() -> Around:
             ],
             "lastCredentialId": 3,
             "history": [
-                {"time": format_time(ago(days=3)), "from": "Suspended", "to": "Available", "reason": "Available",
-                 "manager": "kustomize-controller"},
+                {"time": format_time(ago(days=3)), "from": "Suspended", "to": "Available", "reason": "Available"},
                 {"time": format_time(ago(days=4)), "from": "Available", "to": "Suspended", "reason": "Held"},
                 {"time": format_time(ago(days=12)), "from": "Pending", "to": "Available", "reason": "Available",
                  "manager": "kustomize-controller"},
@@ -314,10 +318,29 @@ def expired() -> Around:
     return around(raw, decide_at=ago(minutes=5))
 
 
+def conflict() -> Around:
+    """A client whose Secret was moved to a name that is somebody else's, with a secret that would grow old."""
+    since = format_time(ago(hours=4))
+    in_the_way = {"type": "SecretReady", "status": "False", "reason": "SecretConflict", "message": "",
+                  "lastTransitionTime": since}  # fmt: skip
+    return around(client(secret={"name": "shared"}, status={"conditions": [in_the_way]}))
+
+
+def beside_old_gate() -> Around:
+    """A client whose spec revokes what was issued long ago, and a gate that does not know how to say so."""
+    raw, when = client(secret={"notBefore": "2020-01-01T00:00:00Z"}), ago(minutes=5)
+    gates = {Feature.SECRET_NOT_BEFORE: ("apiclient-gate-7d4f9-x2kqp",)}
+    seen = replace(observed(ApiClient.from_object(raw), [], [], when), gates_lacking=gates)
+    return around({**raw, "status": decide(seen, when).status.to_object()}, decide_at=None)
+
+
 def fresh() -> Around:
     """A client that nobody has looked at, and no operator."""
     return around(
-        client(status={}), decide_at=None, operator=lease(ago(hours=5)), missing=["you may not read its events"]
+        client(status={}),
+        decide_at=None,
+        operator=lease(ago(hours=5)),
+        missing=[Unread(Cause.FORBIDDEN, EVENTS, "you may not read its events")],
     )
 
 

@@ -1,22 +1,26 @@
 """Decisions of the commands that change something, without a cluster."""
 
 import argparse
+import dataclasses
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from apiclients.cli import changing
+from apiclients.cli.actions import changing
+from apiclients.cli.actions.holding import hold_object, under_another_name
+from apiclients.cli.actions.rotating import annotation_owner, new_token, request_for
+from apiclients.cli.actions.targets import require_one_way
+from apiclients.cli.cluster.replicas import _judge
 from apiclients.cli.commands.release import by_client, by_hold
 from apiclients.cli.errors import CliError
-from apiclients.cli.holding import hold_object
-from apiclients.cli.replicas import Replica, _judge, replica
-from apiclients.cli.rotating import annotation_owner, new_token, request_for
-from apiclients.cli.targets import require_one_way
-from apiclients.cli.versions import new_name, new_version
-from apiclients.cli.views.contracts import contract_line
+from apiclients.cli.git.versions import new_name, new_version
+from apiclients.cli.screens.contracts import contract_line
+from apiclients.lifecycle.features import Feature
+from apiclients.lifecycle.replicas import Replica, replica
 from apiclients.resources.apiclient import DesiredStatus
 from apiclients.resources.fields import NAME_PATTERN
 from apiclients.resources.names import ROTATE_REQUESTED_ANNOTATION
@@ -24,8 +28,9 @@ from apiclients.resources.objects import ApiClient, ApiClientHold, Contract
 from tests.cli import samples
 from tests.cli.samples import NOW, JsonObject
 
-RETIRE = changing.Change("retire", "retired", DesiredStatus.RETIRED, "ends {count}")
-SUSPEND = changing.Change("suspend", "suspended", DesiredStatus.SUSPENDED, "stops {count}")
+RETIRE = changing.StatusChange("retire", "retired", DesiredStatus.RETIRED, "ends {contracts}")
+RESUME = changing.StatusChange("resume", "resumed", DesiredStatus.AVAILABLE, "lets {contracts} through")
+SUSPEND = changing.StatusChange("suspend", "suspended", DesiredStatus.SUSPENDED, "stops {contracts}")
 
 
 def args(**values: Any) -> argparse.Namespace:
@@ -44,7 +49,7 @@ def test_one_way_to_say_which_is_enough(values: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, "say which clients to rotate: give names of clients, a selector"),
+        ({}, "specify which clients to rotate: give names of clients, a selector"),
         ({"names": ["a"], "selector": "x=y"}, "in one way"),
         ({"names": ["a"], "all": True}, "in one way"),
         ({"selector": " "}, "an empty selector would mean all"),
@@ -61,13 +66,23 @@ def test_none_or_several_ways_are_refused(values: dict[str, Any], words: str) ->
 def test_a_hold_names_the_client_and_ends_in_time() -> None:
     hold = hold_object("billing-1.0", "key leaked", timedelta(hours=2), NOW)
     assert hold["spec"] == {"clientName": "billing-1.0", "reason": "key leaked", "expiresTime": "2026-03-14T11:26:53Z"}
+    assert hold["metadata"] == {"name": "billing-1.0"}
     assert "expiresTime" not in hold_object("a", "x", None, NOW)["spec"]
 
 
+def test_a_hold_for_all_clients_is_obeyed_by_older_gates_too() -> None:
+    hold = hold_object(None, "breach", None, NOW)
+    assert (hold["spec"], hold["metadata"]) == (
+        {"selector": {}, "reason": "breach"},
+        {"generateName": "all-clients-"},
+    )
+
+
 def test_the_name_of_a_hold_is_never_too_long() -> None:
-    prefix = hold_object("a" * 56 + ".bcdefg", "x", None, NOW)["metadata"]["generateName"]
-    assert prefix == "a" * 56 + "-"
-    assert len(prefix) + 5 <= 63
+    hold = hold_object("a" * 56 + ".bcdefg", "x", None, NOW, "ann")
+    other = under_another_name(hold)["metadata"]
+    assert other == {"generateName": "a" * 56 + "-", "annotations": hold["metadata"]["annotations"]}
+    assert len(other["generateName"]) + 5 <= 63
 
 
 def test_release_by_client_leaves_holds_by_selector() -> None:
@@ -75,7 +90,9 @@ def test_release_by_client_leaves_holds_by_selector() -> None:
     holds = [ApiClientHold.from_object(one) for one in raw]
     found, problems = by_client(holds, ["billing-1.0", "y"])
     assert [hold.metadata.name for hold in found] == ["one"]
-    assert problems == ["no hold names y: it was not released; holds by selector are: all (--hold releases them)"]
+    assert problems == [
+        "no hold names y: it was not released; holds that name no client are: all (--hold releases them)"
+    ]
     found, problems = by_hold(holds, ["all", "none"])
     assert [hold.metadata.name for hold in found] == ["all"]
     assert problems == ["there is no ApiClientHold none in this namespace"]
@@ -107,6 +124,13 @@ def test_who_has_applied_a_hold(
 ) -> None:
     found = _judge(gates, 100, NOW, 1.0)
     assert (found.reached, found.behind, found.silent) == (reached, behind, silent)
+
+
+@pytest.mark.rule(33)
+def test_a_gate_that_does_not_know_a_field_of_the_hold_has_not_applied_it() -> None:
+    knowing = dataclasses.replace(gate("new", 100), obeys=frozenset({Feature.ALL_CLIENTS}))
+    found = _judge([gate("old", 100), knowing], 100, NOW, 1.0, frozenset({Feature.ALL_CLIENTS}))
+    assert (found.reached, found.behind, found.too_old) == (("new",), ("old",), ("old",))
 
 
 def test_nonsense_in_a_lease_counts_as_nothing() -> None:
@@ -161,7 +185,7 @@ def test_an_annotation_that_git_applies_is_left_alone() -> None:
         assert annotation_owner(raw) == owner
 
 
-# Changes of the wish.
+# Changes of the desired status.
 
 
 def subject(*active: str, raw: JsonObject | None = None) -> changing.Subject:
@@ -204,6 +228,25 @@ def test_a_live_change_is_confirmed(
         return
     with pytest.raises(CliError, match=words):
         changing._confirm(subject("a", "b"), RETIRE, options, ask)
+
+
+def test_a_resumption_says_that_a_hold_stops_the_client_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    raw = samples.client()
+    raw["status"]["holds"] = [{"name": "stop-1", "reason": "leaked"}]
+    changing._show_contracts(subject("orders", raw=raw), RESUME)
+    assert "stays stopped, by hold stop-1" in capsys.readouterr().err
+    changing._show_contracts(subject("orders"), RESUME)
+    changing._show_contracts(subject("orders", raw=raw), SUSPEND)
+    assert "stop-1" not in capsys.readouterr().err
+
+
+def test_a_base_of_overlays_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    declared = yaml.safe_dump({**samples.client(), "metadata": {"name": "billing-1.0"}})
+    (tmp_path / "billing.yaml").write_text(declared)
+    changing._print_change(subject("orders"), SUSPEND, tmp_path)
+    out, err = capsys.readouterr()
+    assert "+  desiredStatus: Suspended" in out
+    assert err.startswith(f"warning: {tmp_path / 'billing.yaml'} names no namespace")
 
 
 def test_who_applies_it_from_git() -> None:
@@ -266,6 +309,12 @@ def test_a_new_version_takes_over_what_is_meant_to_last() -> None:
     assert any("to be approved anew: billing-1.0-invoices" in note for note in made.notes)
     assert any("spec.secret.name was left out" in note for note in made.notes)
     ApiClient.from_object({**client, "metadata": {**client["metadata"], "uid": "x"}})
+
+
+def test_a_version_that_cannot_be_read_is_told_in_a_sentence() -> None:
+    raw = samples.client() | {"spec": {"desiredStatus": "Paused"}}
+    with pytest.raises(CliError, match=r"ApiClient team-a/billing-1\.0 cannot be read by this version of the plugin"):
+        new_version(raw, [], "2.0")
 
 
 def test_contracts_of_a_new_version_never_share_a_name() -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from demo.calls import post_form
 from tests.cli.declared import declare_api, declare_contract, holds_in
 from tests.cli.plugin import Plugin
-from tests.cluster.product import Product, Team, eventually, settled
-from tests.cluster.rest import JsonObject
+from tests.toolkit.objects import JsonObject
+from tests.toolkit.product import Product, Team, until_second_over, url
+from tests.toolkit.waiting import eventually
 
 pytestmark = pytest.mark.cluster
 
@@ -30,6 +32,10 @@ def test_a_hold_is_in_effect_when_the_command_returns(team: Team, plugin: Plugin
     assert plugin.ok("get", "--held", "-o", "name").split() == ["apiclient.apiclients.dev/billing"]
     client.apply(description="Git is applied again")
     client.until_observed("Suspended")
+    plugin.ok("hold", "billing", "--reason", "a second one")
+    first, second = sorted(hold["metadata"]["name"] for hold in holds_in(team))
+    assert first == "billing", "gates verify that there is no hold of this name"
+    assert second.startswith("billing-")
     assert "billing is released" in plugin.ok("release", "billing")
     client.until_observed("Available")
     running.until_accepted(token)
@@ -49,7 +55,7 @@ def test_holds_by_labels_name_each_client(team: Team, plugin: Plugin) -> None:
     assert "there is no ApiClient that tier=none selects" in plugin.fails("hold", "-l", "tier=none", "--reason", "x")
 
 
-def test_on_call_needs_no_more_than_to_create_holds(team: Team, plugin: Plugin, running: Product) -> None:
+def test_on_call_stops_clients_and_sees_who_was_stopped_by_whom(team: Team, plugin: Plugin, running: Product) -> None:
     client = team.declare("billing")
     team.kubectl("create", "serviceaccount", "on-call")
     team.kubectl(
@@ -62,10 +68,117 @@ def test_on_call_needs_no_more_than_to_create_holds(team: Team, plugin: Plugin, 
     assert "billing is held" in done.stdout
     assert "could not be checked" in done.stderr
     assert "you may not read the gate's Leases" in done.stderr
-    assert done.returncode == 1
+    assert done.returncode == 0, "the hold is placed"
     client.until_observed("Suspended")
-    assert "you may not" in on_call.fails("release", "billing")
-    assert "you may not" in on_call.fails("get")
+    user = f"system:serviceaccount:{team.namespace}:on-call"
+    refused = on_call.fails("release", "billing")
+    assert f"you are {user} and may not delete apiclientholds" in refused
+    assert "ClusterRole apiclient-hold-releaser" in refused
+    assert "ClusterRole apiclient-viewer" in on_call.fails("get")
+    assert f"by user {user}" in plugin.ok("status", "billing")
+    assert user in team.kubectl("get", "apiclientholds", "-o", "wide")
+    assert "you may not read the gate's Leases" in on_call.fails("hold", "billing", "--check")
+    team.kubectl(
+        "create", "rolebinding", f"on-call-{team.namespace}", "-n", "apiclients-system",
+        "--clusterrole=apiclient-on-call", f"--serviceaccount={team.namespace}:on-call",
+    )  # fmt: skip
+    told = eventually("the binding is known", lambda: checked(on_call, "billing"))
+    assert f"placed by {user}" in told
+    assert "applied by 2 of 2 gates" in told
+
+
+def checked(plugin: Plugin, client: str) -> str | None:
+    """What ``hold --check`` prints, once it may."""
+    done = plugin.run("hold", client, "--check", "--wait")
+    return done.stdout if done.returncode == 0 else None
+
+
+def test_what_is_not_held_cannot_be_checked(team: Team, plugin: Plugin) -> None:
+    team.declare("billing")
+    assert "no hold stops billing" in plugin.fails("hold", "billing", "--check")
+    assert "a hold of no time stops nobody" in plugin.fails("hold", "billing", "--reason", "x", "--for", "0s")
+
+
+@pytest.mark.rule(5)
+def test_the_drill_of_a_leak(team: Team, plugin: Plugin, running: Product) -> None:
+    """docs/runbooks/leaked-key.md: hold, revoke, release; the leaked secret and its tokens never work again."""
+    client = team.declare("billing")
+    leaked, token = client.credentials(), client.token()
+    running.until_accepted(token)
+    until_second_over(token)
+    plugin.ok("hold", "billing", "--reason", "key leaked", "--wait")
+    client.until_observed("Suspended")
+    assert "from before the hold is accepted again" in plugin.ok("explain", "billing")
+    warned = plugin.run("release", "billing", "--dry-run", "server").stderr
+    assert "rotate billing -n" in warned
+    assert "--revoke-previous" in warned
+    done = plugin.run("rotate", "billing", "--revoke-previous", "--wait")
+    assert done.returncode == 0, done
+    assert "has no valid secret" in done.stdout
+    assert "its new secret comes once it is available again" in done.stderr
+    assert "from before the hold" not in plugin.ok("explain", "billing")
+    released = plugin.run("release", "billing")
+    assert (released.returncode, released.stderr) == (0, "")
+    client.until_observed("Available")
+    client.until_credential(2)
+    new = client.credentials()
+    assert new != leaked
+    running.until_secret_works(new)
+    running.until_secret_refused(leaked)
+    assert set(running.verdicts(token)) == {401}
+    assert [c["id"] for c in client.status()["credentials"]] == [2]
+    assert leaked.client_secret not in done.stdout + done.stderr + warned
+
+
+@pytest.mark.rule(5)
+def test_a_rotation_alone_brings_the_leaked_secret_back_and_says_so(
+    team: Team, plugin: Plugin, running: Product
+) -> None:
+    client = team.declare("billing")
+    leaked = client.credentials()
+    plugin.ok("hold", "billing", "--reason", "key leaked", "--wait")
+    client.until_observed("Suspended")
+    plugin.ok("rotate", "billing")
+    released = plugin.run("release", "billing")
+    assert "Credential #1 from before the hold is accepted again" in released.stderr
+    client.until_credential(2)
+    running.until_secret_works(leaked)
+    told = plugin.ok("explain", "billing")
+    assert "Credential #1 from before the hold is still accepted, in the overlap of a rotation" in " ".join(
+        told.split()
+    )
+    assert "has only credential" not in told
+    told = plugin.ok("rotate", "billing", "--revoke-previous", "--wait")
+    assert "has only credential #3" in told
+    running.until_secret_refused(leaked)
+
+
+@pytest.mark.rule(1, 15)
+def test_why_a_caller_is_refused(team: Team, plugin: Plugin, running: Product) -> None:
+    client = team.declare("billing")
+    declare_api(team, "orders")
+    token = client.token()
+    good = plugin.run("inspect", "-", input=f"Bearer {token}\n")
+    assert (good.returncode, good.stderr) == (0, "")
+    declare_contract(team, "billing-orders", "billing", "orders")
+    eventually("its contracts are counted", lambda: client.status()["contracts"]["active"] == 1)
+    early = plugin.run("inspect", input=token)
+    assert early.returncode == 1
+    assert f"{team.namespace}/orders: 401 wrong_audience" in early.stdout
+    assert "came into force" in plugin.ok("explain", "billing")
+    credentials, revoked = client.credentials(), client.token()
+    assert post_form(credentials, f"{url(running.gates[0])}/revoke", token=revoked).status == 200
+    assert "the token: 401 token_revoked" in plugin.run("inspect", input=revoked).stdout
+    plugin.ok("hold", "billing", "--reason", "key leaked", "--wait")
+    held = plugin.run("inspect", client.status()["clientId"])
+    assert "the client: 401 held" in held.stdout
+    assert set(running.verdicts(token)) == {401}
+    assert '"reason": "held"' in running.gates[0].log.read_text()
+    assert client.status()["clientId"] in running.gates[0].log.read_text()
+    for said in (good, early, held):
+        assert token not in said.stdout + said.stderr
+    assert token not in running.gates[0].log.read_text()
+    assert "standard input" in plugin.fails("inspect", token)
 
 
 @pytest.mark.rule(5)
@@ -104,7 +217,7 @@ def test_a_rotation_touches_nothing_that_git_owns(manager: str, team: Team, plug
     apply = ("apply", "--server-side", f"--field-manager={manager}", "-f", "-")
     team.kubectl(*apply, input=json.dumps(git))
     client.until_credential(1)
-    before = client.get()
+    before = client.until_enforced()
     plugin.ok("rotate", "billing", "--wait")
     after = client.get()
     assert owned(after, manager) == owned(before, manager)
@@ -175,11 +288,53 @@ def test_live_changes_are_confirmed(team: Team, plugin: Plugin) -> None:
     assert "will set it back" in plugin.run("suspend", "billing", *both, "--dry-run=server").stderr
 
 
+@pytest.mark.rule(28)
+def test_a_live_change_is_waited_for_until_every_gate_obeys(team: Team, plugin: Plugin, running: Product) -> None:
+    client = team.declare("billing")
+    token = client.token()
+    running.until_accepted(token)
+    for verb, verdict in (("suspend", 401), ("resume", 200)):
+        told = plugin.ok(verb, "billing", "--live", "--acknowledge", "", "--wait")
+        assert "enforced: 2 of 2 gates" in told
+        assert set(running.verdicts(token)) == {verdict}
+        assert "enforced: 2 of 2 gates" in plugin.ok(verb, "billing", "--live", "--wait"), "also once it is so already"
+    shown = plugin.ok("status", "billing")
+    assert "Enforced=True" in shown
+    assert shown.count("  obeys  ") == 2, shown
+    assert "give --live too" in plugin.fails("suspend", "billing", "--wait", status=1)
+
+
+@pytest.mark.rule(28)
+def test_who_may_not_read_leases_waits_for_what_the_operator_says(team: Team, plugin: Plugin, running: Product) -> None:
+    client = team.declare("billing")
+    token = client.token()
+    running.until_accepted(token)
+    team.kubectl("create", "serviceaccount", "tenant")
+    for role in ("apiclient-on-call", "apiclient-viewer"):
+        team.kubectl(
+            "create", "rolebinding", role, f"--clusterrole={role}", f"--serviceaccount={team.namespace}:tenant"
+        )
+    config = running.stage.cluster.service_account_kubeconfig(team.namespace, "tenant")
+    tenant = dataclasses.replace(plugin, kubeconfig=config)
+    told = eventually("the bindings are known", lambda: held(tenant))
+    assert "enforced: 2 of 2 gates" in told
+    assert set(running.verdicts(token)) == {401}
+    shown = tenant.ok("status", "billing")
+    assert "2 of 2 gates" in shown
+    assert "  obeys  " not in shown
+
+
+def held(plugin: Plugin) -> str | None:
+    """What ``hold --wait`` prints, once it may."""
+    done = plugin.run("hold", "billing", "--reason", "drill", "--wait")
+    return done.stdout if "enforced" in done.stdout else None
+
+
 def test_dry_runs_change_nothing(team: Team, plugin: Plugin) -> None:
     client = team.declare("billing")
     plugin.ok("hold", "billing", "--reason", "real")
     client.until_observed("Suspended")
-    before = settled("the client is left alone", client.get)
+    before = client.until_enforced()
     for way in ("client", "server"):
         plugin.ok("hold", "billing", "--reason", "x", f"--dry-run={way}", "--wait")
         plugin.ok("release", "billing", f"--dry-run={way}")
@@ -190,6 +345,21 @@ def test_dry_runs_change_nothing(team: Team, plugin: Plugin) -> None:
     assert [hold["spec"]["reason"] for hold in holds_in(team)] == ["real"]
     shown = yaml.safe_load(plugin.ok("hold", "billing", "--reason", "x", "--dry-run=client"))
     assert shown["spec"] == {"clientName": "billing", "reason": "x"}
+
+
+def test_names_that_yaml_takes_for_numbers_are_read_back(team: Team, plugin: Plugin) -> None:
+    client = team.declare("6063e25", version="6063e25")
+    declare_api(team, "1e3")
+    declare_contract(team, "3.0", "6063e25", "1e3")
+    eventually("its contracts are counted", lambda: client.status()["contracts"]["active"] == 1)
+    team.kubectl("apply", "-f", "-", input=plugin.ok("new-version", "6063e25", "7063e26"))
+    assert team.client("6063e25-7063e26").get()["spec"]["version"] == "7063e26"
+    client.apply(version="6063e25", desiredStatus="Retired")
+    eventually("it is stalled", lambda: "AcknowledgementRequired" in str(client.status()["conditions"]))
+    told = plugin.ok("explain", "6063e25")
+    assert 'acknowledgedContracts: ["3.0"]' in told
+    team.kubectl("patch", "apiclient", "6063e25", "--type=merge", "-p", plugin.ok("retire", "6063e25"))
+    client.until_observed("Retired")
 
 
 def test_a_new_version_of_a_retired_client(team: Team, plugin: Plugin) -> None:

@@ -23,7 +23,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     ("words", "found"),
     [
         (["sta"], ["status"]),
-        (["re"], ["release", "report", "resume", "retire", "rotate"][:4]),
+        (["re"], ["reject", "release", "report", "resume", "retire"]),
         (["--he"], ["--help"]),
         (["status", "bill"], ["billing-1.0", "billing-2.0"]),
         (["status", "billing-1.0", ""], []),
@@ -41,10 +41,21 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
         (["status", "--context", "p"], ["prod"]),
         (["rotate", "--dry-run", ""], ["client", "none", "server"]),
         (["new-version", "billing-1.0", ""], []),
+        (["get", "--status", "Sus"], ["Suspended"]),
     ],
 )
 def test_candidates(words: list[str], found: list[str]) -> None:
     assert complete(words) == (found, ":4")
+
+
+def test_revisions_are_offered_and_files_left_to_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for words in (("init", "-q", "-b", "main"), ("commit", "-q", "--allow-empty", "-m", "one"), ("tag", "v1")):
+        settings = ("-c", "user.name=T", "-c", "user.email=t@example.com")
+        subprocess.run(["git", *settings, *words], cwd=tmp_path, check=True, timeout=30)
+    monkeypatch.chdir(tmp_path)
+    assert complete(["plan", "--base", ""]) == (["main", "v1"], ":0")
+    assert complete(["plan", "--base", "main", "--head=m"]) == (["--head=main"], ":0")
+    assert complete(["plan", "--base", "teams/"]) == ([], ":0")
 
 
 def test_everything_is_offered_for_nothing() -> None:

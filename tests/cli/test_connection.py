@@ -1,19 +1,16 @@
 """What is sent when something is changed, and whose clock holds; and how the screen is drawn again."""
 
-import argparse
 import io
 import json
-from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
-from apiclients.cli import screen
-from apiclients.cli.connection import Session
+from apiclients.cli.cluster.connection import Session
+from apiclients.cli.screens import screen
 from apiclients.kube.client import KubeClient
 from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS
 from apiclients.kube.transport import Request, Transport
-from tests.cli import samples
 
 
 class Recorder:
@@ -28,23 +25,9 @@ class Recorder:
         return b"{}"
 
 
-class Clock:
-    """A clock that knows how wrong this machine is."""
-
-    def __init__(self, offset: float | None) -> None:
-        self.offset_seconds = offset
-
-
-class Kube:
-    """A client of which only the clock is looked at."""
-
-    def __init__(self, offset: float | None) -> None:
-        self.clock = Clock(offset)
-
-
-def session(recorder: Recorder, offset: float | None = None) -> Session:
+def session(recorder: Recorder) -> Session:
     """A session on it."""
-    return Session(cast(KubeClient, Kube(offset)), cast(Transport, recorder), "team-a")
+    return Session(cast(KubeClient, None), cast(Transport, recorder), "team-a")
 
 
 @pytest.mark.parametrize("dry", [False, True])
@@ -65,12 +48,6 @@ async def test_writes_bear_the_field_manager_and_the_dry_run(dry: bool) -> None:
     assert body.get("dryRun") == (["All"] if dry else None)
 
 
-@pytest.mark.parametrize(("offset", "corrected"), [(None, 0), (1.5, 0), (-1.5, 0), (60.0, -60), (-60.0, 60)])
-def test_a_wrong_clock_is_corrected(offset: float | None, corrected: int) -> None:
-    off = session(Recorder(), offset).now() - datetime.now(UTC)
-    assert abs(off - timedelta(seconds=corrected)) < timedelta(seconds=1)
-
-
 class Terminal(io.StringIO):
     """A stream that is a terminal."""
 
@@ -81,20 +58,25 @@ class Terminal(io.StringIO):
 def test_a_terminal_is_drawn_in_place_and_only_when_something_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Terminal()
     monkeypatch.setattr("sys.stdout", stream)
-    args = argparse.Namespace(output="text", color="never")
-    shown = screen._redraw(samples.held(), args, None)
+    shown = screen._redraw("one", None, "text")
     length = len(stream.getvalue())
-    assert screen._redraw(samples.held(), args, shown) == shown
+    assert screen._redraw("one", shown, "text") == shown
     assert len(stream.getvalue()) == length
-    assert screen._redraw(samples.suspended(), args, shown) != shown
+    assert screen._redraw("two", shown, "wide") != shown
     assert stream.getvalue().count("\x1b[H\x1b[2J") == 2
 
 
-def test_elsewhere_screens_stand_one_below_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = io.StringIO()
+@pytest.mark.parametrize(
+    ("stream", "output", "written"),
+    [
+        (io.StringIO(), "text", "one\n---\ntwo\n"),
+        (io.StringIO(), "json", "one\ntwo\n"),
+        (Terminal(), "yaml", "one\n---\ntwo\n"),
+    ],
+)
+def test_elsewhere_and_for_data_screens_stand_one_below_the_other(
+    stream: io.StringIO, output: str, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdout", stream)
-    args = argparse.Namespace(output="text", color="auto")
-    shown = screen._redraw(samples.held(), args, None)
-    screen._redraw(samples.suspended(), args, shown)
-    assert "\x1b" not in stream.getvalue()
-    assert stream.getvalue().count("\n---\n") == 1
+    screen._redraw("two", screen._redraw("one", None, output), output)
+    assert stream.getvalue() == written

@@ -1,4 +1,4 @@
-"""``doctor``: all is well where all is well, and each thing that is wrong is found, with a mend."""
+"""``doctor``: all is well where all is well, and each thing that is wrong is found, with a fix."""
 
 import copy
 from collections.abc import Callable
@@ -9,11 +9,16 @@ from typing import Any
 import pytest
 
 from apiclients import __version__
-from apiclients.cli.facts import Facts, rights, secret_rights
-from apiclients.cli.render.doctor import render_doctor
-from apiclients.cli.text import Style
-from apiclients.cli.views.doctor import POLICIES, Check, Verdict, differences, doctor_view
-from apiclients.resources.crd import KINDS, custom_resource_definition
+from apiclients.cli.cluster.facts import Facts, rights, secret_rights
+from apiclients.cli.cluster.unread import Cause, Unread
+from apiclients.cli.screens.doctor import POLICIES, Check, CheckResult, differences, doctor_view
+from apiclients.cli.screens.doctor_text import render_doctor
+from apiclients.cli.screens.text import Style
+from apiclients.kube.kinds import CONTRACTS
+from apiclients.kube.objects import LEASES
+from apiclients.lifecycle.features import Feature
+from apiclients.resources.crd import CRD_KINDS, custom_resource_definition
+from apiclients.resources.names import OPERATOR_LEASE
 from tests.cli import samples
 from tests.cli.samples import NOW, JsonObject, ago
 from tests.cli.test_screens import compare
@@ -21,8 +26,20 @@ from tests.cli.test_screens import compare
 SYSTEM = "apiclients-system"
 
 
+NO_LEASE = Unread(Cause.FORBIDDEN, LEASES, "you may not read leases apiclient-operator", OPERATOR_LEASE)
+NO_LEASES = Unread(Cause.FORBIDDEN, LEASES, "you may not list leases in apiclients-system")
+NO_CONTRACTS = Unread(Cause.FORBIDDEN, CONTRACTS, "you may not list contracts")
+
+
 def gate(
-    name: str, *, renewed: float = 2, proved: float = 3, ready: str = "true", version: str = __version__
+    name: str,
+    *,
+    renewed: float = 2,
+    proved: float = 3,
+    ready: str = "true",
+    version: str = __version__,
+    problem: str = "",
+    obeys: str = ",".join(Feature),
 ) -> JsonObject:
     """A gate's Lease; times in seconds before the present."""
     notes = {
@@ -30,6 +47,8 @@ def gate(
         "apiclients.dev/applied-apiclientholds": "100",
         "apiclients.dev/last-proof-time": ago(seconds=proved).isoformat(),
         "apiclients.dev/ready": ready,
+        "apiclients.dev/problem": problem,
+        "apiclients.dev/obeys": obeys,
     }
     spec = {"holderIdentity": name, "leaseDurationSeconds": 15, "renewTime": ago(seconds=renewed).isoformat()}
     return {"metadata": {"name": name, "annotations": notes}, "spec": spec}
@@ -38,7 +57,7 @@ def gate(
 def good() -> Facts:
     """An installation as it should be."""
     crds = {}
-    for kind in KINDS:
+    for kind in CRD_KINDS:
         crd = custom_resource_definition(kind)
         crds[crd["metadata"]["name"]] = {**crd, "status": {"conditions": [{"type": "Established", "status": "True"}]}}
     client = samples.decided_client(samples.client(), (), (), ago(hours=1))
@@ -62,14 +81,14 @@ def good() -> Facts:
     )
 
 
-def checks(facts: Facts, verdict: Verdict) -> list[Check]:
+def checks(facts: Facts, verdict: CheckResult) -> list[Check]:
     """The findings of one kind."""
     return [check for check in doctor_view(facts).checks if check.verdict is verdict]
 
 
 def test_all_is_well() -> None:
     view = doctor_view(good())
-    assert {check.verdict for check in view.checks} == {Verdict.OK}
+    assert {check.verdict for check in view.checks} == {CheckResult.OK}
     assert not view.wrong
 
 
@@ -130,6 +149,13 @@ def trying_client(facts: Facts) -> Facts:
     return replace(facts, clients=(raw,))
 
 
+def troubled(problem: str) -> JsonObject:
+    """The Lease of an operator that leads and is not ready."""
+    lease = samples.lease(ago(seconds=1))
+    lease["metadata"]["annotations"] = {"apiclients.dev/problem": problem}
+    return lease
+
+
 WRONG: dict[str, tuple[Callable[[Facts], Facts], str]] = {
     "no namespace": (lambda f: replace(f, namespace_there=False), "namespace apiclients-system is not there"),
     "no CRD": (without_crd, "contracts.apiclients.dev is not there"),
@@ -143,12 +169,21 @@ WRONG: dict[str, tuple[Callable[[Facts], Facts], str]] = {
     "no operator ever": (lambda f: replace(f, operator_lease=None), "no operator has ever led"),
     "operator gone": (lambda f: replace(f, operator_lease=samples.lease(ago(hours=2))), "renewed the Lease 120m ago"),
     "operator ended": (lambda f: replace(f, operator_lease=samples.lease(NOW, holder="")), "its Lease has no holder"),
+    "operator not ready": (lambda f: replace(f, operator_lease=troubled("no keys")), "is not ready: no keys"),
+    "gate without keys Secret": (
+        lambda f: replace(f, gate_leases=(gate("a", problem="the keys Secret is gone"),)),
+        "a is ready, but the keys Secret is gone",
+    ),
+    "gate says why": (
+        lambda f: replace(f, gate_leases=(gate("a", ready="false", problem="no proof"),)),
+        "answers 503 (no proof)",
+    ),
     "no gate": (lambda f: replace(f, gate_leases=()), "no gate is alive"),
     "all gates gone": (lambda f: replace(f, gate_leases=(gate("a", renewed=60),)), "no gate is alive"),
     "gate not ready": (lambda f: replace(f, gate_leases=(gate("a", ready="false"),)), "a is not ready: it answers 503"),
     "gate without proof": (lambda f: replace(f, gate_leases=(gate("a", proved=40),)), "proved its picture 40s ago"),
     "clock of a gate": (lambda f: replace(f, gate_leases=(gate("a", renewed=-90),)), "the clock of a is 90 s ahead"),
-    "client not seen": (unseen_client, "has not looked at its latest change for 10m"),
+    "client not seen": (unseen_client, "has not reconciled its latest change for 10m"),
     "client stalled": (changed_client(secret={"lifetime": "1h", "overlap": "2h"}), "stalled (InvalidSpec)"),
     "client tried for long": (trying_client, "tried for 9m (WriteFailed): Cannot create Secret x: 403"),
 }  # fmt: skip
@@ -158,9 +193,16 @@ WRONG: dict[str, tuple[Callable[[Facts], Facts], str]] = {
 def test_what_is_wrong_is_found_and_mended(name: str) -> None:
     change, words = WRONG[name]
     facts = change(good())
-    found = checks(facts, Verdict.WRONG)
+    found = checks(facts, CheckResult.WRONG)
     assert any(words in check.what for check in found), found
-    assert all(check.mend for check in found)
+    assert all(check.fix for check in found)
+    assert doctor_view(facts).wrong
+
+
+def test_where_nothing_is_installed_there_is_one_thing_to_say() -> None:
+    facts = replace(good(), crds={}, policies={}, bindings=(), operator_lease=None, gate_leases=(), clients=None)
+    (check,) = doctor_view(facts).checks
+    assert check.what == "nothing is installed: there is no CRD of apiclients.dev"
     assert doctor_view(facts).wrong
 
 
@@ -178,6 +220,14 @@ WARNING: dict[str, tuple[Callable[[Facts], Facts], str]] = {
         "b last renewed its Lease 60s",
     ),
     "versions": (lambda f: replace(f, gate_leases=(gate("a", version="9.9"),)), "gate a has 9.9"),
+    "a gate that lists nothing": (
+        lambda f: replace(f, gate_leases=(gate("a"), gate("b", obeys=""))),
+        "b is too old to obey ApiClient.spec.secret.notBefore",
+    ),
+    "a gate that lists less": (
+        lambda f: replace(f, gate_leases=(gate("a", obeys="ApiClient.spec.secret.notBefore"),)),
+        "a is too old to obey ApiClientHold.spec.allClients",
+    ),
     "this clock": (lambda f: replace(f, clock_offset=-70.0), "this machine's clock is 70 s behind"),
 }
 
@@ -193,7 +243,7 @@ def drifted(spec: JsonObject) -> JsonObject:
 def test_what_is_odd_is_a_warning(name: str) -> None:
     change, words = WARNING[name]
     view = doctor_view(change(good()))
-    assert any(words in check.what for check in view.checks if check.verdict is Verdict.WARNING), view
+    assert any(words in check.what for check in view.checks if check.verdict is CheckResult.WARNING), view
     assert not view.wrong
 
 
@@ -201,17 +251,17 @@ def test_what_cannot_be_read_is_neither_right_nor_wrong() -> None:
     facts = replace(
         good(), crds=None, policies=None, bindings=None, gate_leases=None, clients=None, contracts=None,
         operator_lease=None, allowed={},
-        unread=("you may not read leases apiclient-operator", "you may not list leases in apiclients-system"),
+        unread=(NO_LEASE, NO_LEASES),
     )  # fmt: skip
     view = doctor_view(facts)
     assert not view.wrong
-    assert [check.verdict for check in view.checks] == [Verdict.OK, Verdict.UNKNOWN, Verdict.UNKNOWN]
+    assert [check.verdict for check in view.checks] == [CheckResult.OK, CheckResult.UNKNOWN, CheckResult.UNKNOWN]
 
 
 def test_many_stuck_clients_are_counted() -> None:
     stuck = changed_client(secret={"lifetime": "1h", "overlap": "2h"})(good()).clients or ()
     view = doctor_view(replace(good(), clients=stuck * 30))
-    told = [check for check in view.checks if check.verdict is Verdict.WRONG]
+    told = [check for check in view.checks if check.verdict is CheckResult.WRONG]
     assert len(told) == 11
     assert "20 more" in told[-1].what
 
@@ -226,7 +276,7 @@ def test_the_screen(width: int) -> None:
     facts = good()
     for name in ("no CRD", "gate not ready", "client stalled"):
         facts = WRONG[name][0](facts)
-    facts = replace(facts, clock_offset=8.0, unread=("you may not list contracts",))
+    facts = replace(facts, clock_offset=8.0, unread=(NO_CONTRACTS,))
     compare(f"doctor-{width}.txt", render_doctor(doctor_view(facts), Style(width=width)))
 
 

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from apiclients.cli import gitchange
 from apiclients.cli.errors import CliError
+from apiclients.cli.git import change as gitchange
+from apiclients.kube.kinds import CONTRACT_APPROVALS
+from apiclients.plan.yaml_marks import documents as yaml_documents
+from apiclients.plan.yaml_marks import parse
 from apiclients.resources.apiclient import DesiredStatus
+from apiclients.resources.approval import Decision
 
 BLOCK = """\
 # Billing.
@@ -29,7 +33,7 @@ STYLES = {
     "flow": FLOW,
     "other documents around": f"a: 1\n---\n{BLOCK}---\nb: 2\n",
     "no line break at the end": BLOCK.rstrip("\n"),
-    "no line break after the wish": BLOCK.replace("  owner: billing@example.com\n", "").rstrip("\n"),
+    "no line break after the desired status": BLOCK.replace("  owner: billing@example.com\n", "").rstrip("\n"),
     "retirement in block style": BLOCK + "  retirement:\n    gracePeriod: 1h\n",
     "retirement in flow style": BLOCK + "  retirement: {gracePeriod: 1h}\n",
     "empty retirement": BLOCK + "  retirement: {}\n",
@@ -37,10 +41,20 @@ STYLES = {
     "empty list": BLOCK + "  retirement:\n    acknowledgedContracts: []\n",
     "list in block style": BLOCK
     + "  retirement:\n    acknowledgedContracts:\n    - orders # mind\n    gracePeriod: 1h\n",
+    "last item in more lines": BLOCK
+    + "  retirement:\n    acknowledgedContracts:\n    - >-\n      orders\n    gracePeriod: 1h\n",
+    "comma at the end of a list": BLOCK + "  retirement: {acknowledgedContracts: [orders,]}\n",
+    "flow list in more lines": BLOCK + "  retirement:\n    acknowledgedContracts: [\n      orders, # mind\n    ]\n",
     "deeper list": BLOCK + "  retirement:\n    acknowledgedContracts:\n      - orders\n",
     "umlauts": f"# Größe €\n{BLOCK}",
     "windows": BLOCK.replace("\n", "\r\n"),
 }
+
+
+def folder_with(folder: Path, text: str) -> Path:
+    """A folder with one file."""
+    (folder / "billing.yaml").write_text(text)
+    return folder
 
 
 def declared(folder: Path, text: str) -> gitchange.Declared:
@@ -100,6 +114,34 @@ def test_comments_and_quotes_around_stay(tmp_path: Path) -> None:
     assert "  desiredStatus: Retired  # see the wiki\n  retirement:\n    acknowledgedContracts: [orders]\n" in after
 
 
+@pytest.mark.parametrize("style", STYLES)
+def test_a_comment_stays_on_its_line(style: str, tmp_path: Path) -> None:
+    found = declared(tmp_path, STYLES[style])
+    after = gitchange.changed(found, DesiredStatus.RETIRED, ["invoices"]).splitlines()
+    said = [line for line in found.text.splitlines() if "#" in line and "desiredStatus" not in line]
+    assert [line for line in said if line not in after] == []
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_names_that_yaml_takes_for_numbers_are_quoted(style: str, tmp_path: Path) -> None:
+    """By the rules of the API server, which PyYAML does not share: to it 6063e25 is a text."""
+    after = gitchange.changed(declared(tmp_path, STYLES[style]), DesiredStatus.RETIRED, ["6063e25", "3.0", "on"])
+    read = [parse(document.text) for document in yaml_documents(after)]
+    (client,) = (marked.value for marked in read if marked is not None and "kind" in marked.value)
+    assert {"6063e25", "3.0", "on"} <= set(client["spec"]["retirement"]["acknowledgedContracts"])
+
+
+def test_one_that_names_no_namespace_may_stand_for_several(tmp_path: Path) -> None:
+    """A base that overlays for staging and production put into theirs is found for each of them."""
+    (base,) = gitchange.find(
+        folder_with(tmp_path, BLOCK.replace("  namespace: team-a\n", "")), "staging", "billing-1.0"
+    )
+    assert [f"{base.path} names no namespace" in one for one in base.cautions] == [True]
+    assert gitchange.find(tmp_path, "production", "billing-1.0")[0].cautions == base.cautions
+    (own,) = gitchange.find(folder_with(tmp_path, BLOCK), "team-a", "billing-1.0")
+    assert own.cautions == []
+
+
 def test_only_the_right_object_is_found(tmp_path: Path) -> None:
     others = {
         "other-namespace.yaml": BLOCK.replace("team-a", "team-b"),
@@ -126,3 +168,41 @@ def test_what_cannot_be_edited_is_said(tmp_path: Path) -> None:
         gitchange.changed(found, DesiredStatus.RETIRED, ())
     with pytest.raises(CliError, match="is not there"):
         gitchange.find(tmp_path / "absent", "team-a", "billing-1.0")
+
+
+APPROVAL = """\
+apiVersion: apiclients.dev/v1alpha1
+kind: ContractApproval
+metadata: {name: ok, namespace: shop}
+spec:
+  contract: {namespace: team-a, name: billing-orders}
+  decision: Approved  # by the board
+"""
+APPROVALS = {
+    "no reason yet": APPROVAL,
+    "plain reason": APPROVAL + "  reason: Agreed\n  plan: gold\n",
+    "quoted reason": APPROVAL + '  reason: "Agreed: yes"\n  plan: gold\n',
+    "reason of several lines": APPROVAL + "  reason: |\n    Agreed\n    with all\n  plan: gold\n",
+    "folded reason at the end": APPROVAL + "  reason: >-\n    Agreed\n    with all\n",
+    "flow": "{apiVersion: apiclients.dev/v1alpha1, kind: ContractApproval, metadata: {name: ok}, "
+    "spec: {decision: Approved, plan: gold}}\n",
+}
+
+
+@pytest.mark.parametrize("style", APPROVALS)
+@pytest.mark.parametrize("reason", ["Quota: used up #1", None])
+def test_a_decision_is_changed_in_every_style(style: str, reason: str | None, tmp_path: Path) -> None:
+    (tmp_path / "approval.yaml").write_text(APPROVALS[style])
+    (found,) = gitchange.find(tmp_path, "shop", "ok", CONTRACT_APPROVALS)
+    (wanted,) = yaml.safe_load_all(APPROVALS[style])
+    wanted["spec"]["decision"] = "Rejected"
+    if reason is not None:
+        wanted["spec"]["reason"] = reason
+    after = gitchange.decided(found, Decision.REJECTED, reason)
+    assert documents(after) == [wanted]
+    assert ("# by the board" in after) == ("# by the board" in found.text)
+
+
+def test_objects_of_other_kinds_are_not_meant(tmp_path: Path) -> None:
+    (tmp_path / "approval.yaml").write_text(APPROVAL)
+    assert gitchange.find(tmp_path, "shop", "ok") == []

@@ -5,9 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from apiclients.cli.text import joined, table
-from apiclients.cli.views.contracts import contract_line
-from apiclients.cli.views.listing import ClientLine, Filter, client_lines, client_table, contract_table
+from apiclients.cli.screens.contracts import contract_line
+from apiclients.cli.screens.listing import (
+    ClientLine,
+    Filter,
+    SortKey,
+    client_lines,
+    client_table,
+    contract_table,
+    sort_key,
+)
+from apiclients.cli.screens.text import joined, table
 from apiclients.resources.objects import ApiClientHold
 from tests.cli import samples
 from tests.cli.samples import DAY, NOW, JsonObject, ago, credential
@@ -51,6 +59,22 @@ def lines() -> dict[str, ClientLine]:
 )
 def test_filters(wanted: Filter, names: set[str]) -> None:
     assert {name for name, line in lines().items() if wanted.lets(line, NOW)} == names
+
+
+@pytest.mark.parametrize("key", SortKey)
+def test_every_way_to_sort_takes_clients_in_any_state(key: SortKey) -> None:
+    found = sorted(lines().values(), key=lambda line: sort_key(line, key))
+    assert {line.name for line in found} == set(lines())
+
+
+def test_what_is_not_known_comes_last() -> None:
+    by_owner = sorted(lines().values(), key=lambda line: sort_key(line, SortKey.OWNER))
+    assert [line.name for line in by_owner] == [
+        "expiring", "available", "fresh", "held", "retiring", "suspended", "unreadable",
+    ]  # fmt: skip
+    by_expiry = sorted(lines().values(), key=lambda line: sort_key(line, SortKey.EXPIRES))
+    assert by_expiry[0].name == "expiring"
+    assert by_expiry[-1].secret_expires is None
 
 
 def test_the_effective_status_is_that_of_now() -> None:

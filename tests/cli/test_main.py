@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from apiclients.cli import main as program
+from apiclients.cli.cluster.problems import sentence
 from apiclients.cli.docs import subparser
 from apiclients.cli.errors import CliError
 from apiclients.cli.main import COMMANDS, command_first, command_module
 from apiclients.cli.options import duration
-from apiclients.cli.problems import sentence
 from apiclients.kube.errors import ConflictError, ForbiddenError, UnreachableError, api_error
 
 #: What takes long to import, or belongs to the other programs.
@@ -49,7 +49,8 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
 
 def test_a_command_imports_neither_operator_nor_gate_nor_the_official_library() -> None:
     script = (
-        "import sys, apiclients.cli.screen, apiclients.cli.rotating, apiclients.cli.holding, apiclients.cli.reporting\n"
+        "import sys, apiclients.cli.screens.screen\n"
+        "from apiclients.cli.actions import holding, reporting, rotating\n"
         "heavy = ('kopf', 'kubernetes', 'uvloop', 'apiclients.gate', 'apiclients.controllers')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
@@ -131,7 +132,9 @@ def test_errors_of_the_edge_are_sentences() -> None:
     )
     assert isinstance(refused, ForbiddenError)
     assert "you may not list contracts team-a" in str(sentence(refused))
-    policy = api_error(403, {"reason": "Forbidden", "message": "deleting billing ends 2 contracts"}, request="delete x")
+    causes = {"causes": [{"message": "deleting billing ends 2 contracts"}]}
+    body = {"reason": "Forbidden", "message": "deleting billing ends 2 contracts", "details": causes}
+    policy = api_error(403, body, request="delete x")
     assert sentence(policy) == "deleting billing ends 2 contracts"
     unknown = api_error(404, None, request="list apiclients team-a")
     assert "Install the CRDs" in str(sentence(unknown))
@@ -148,7 +151,7 @@ def test_durations_have_days() -> None:
     assert duration("14d").days == 14
     assert duration("1h30m").total_seconds() == 5400
     for text in ("", "5", "3x", "1m1h", "-1h"):
-        with pytest.raises(argparse.ArgumentTypeError, match="is no time"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is not a duration"):
             duration(text)
 
 
@@ -156,8 +159,8 @@ def test_errors_of_ours_are_shown_as_they_are(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def failing(args: argparse.Namespace) -> int:
-        raise CliError("say which clients to hold")
+        raise CliError("specify which clients to hold")
 
     monkeypatch.setattr(command_module("get"), "run", failing)
     assert program.run(["get"]) == 1
-    assert capsys.readouterr().err == "error: say which clients to hold\n"
+    assert capsys.readouterr().err == "error: specify which clients to hold\n"

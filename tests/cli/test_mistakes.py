@@ -5,20 +5,17 @@ from __future__ import annotations
 import argparse
 import io
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from apiclients.cli import main as program
-from apiclients.cli.absent import meant, nothing_named
+from apiclients.cli.actions.targets import require_one_way
+from apiclients.cli.cluster.absent import meant, nothing_named
 from apiclients.cli.commands.contracts import api_fields
 from apiclients.cli.commands.get import known_status
 from apiclients.cli.errors import CliError
-from apiclients.cli.manifest_sources import read_tree
-from apiclients.cli.targets import require_one_way
-from apiclients.cli.versions import new_version
-from apiclients.cli.views.status import status_view
-from apiclients.resources.apiclient import Transition
+from apiclients.cli.git.manifest_sources import read_sides, read_stdin
+from apiclients.cli.git.versions import new_version
 from tests.cli import samples
 
 NAMES = ["billing-1.0", "billing-2.0", "catalog-1.0", "mobile"]
@@ -69,7 +66,7 @@ def test_a_status_that_there_is_not_is_refused() -> None:
 
 def test_an_api_without_its_namespace_is_told_how_to_write_it() -> None:
     assert api_fields("shop/orders") == ["spec.api.namespace=shop", "spec.api.name=orders"]
-    with pytest.raises(CliError, match="write --api NAMESPACE/orders"):
+    with pytest.raises(CliError, match="use --api NAMESPACE/orders"):
         api_fields("orders")
 
 
@@ -90,33 +87,11 @@ def test_an_empty_standard_input_is_no_empty_tree(monkeypatch: pytest.MonkeyPatc
     """What failed before the pipe must not read as: delete everything."""
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b" \n")))
     with pytest.raises(CliError, match="standard input is empty"):
-        read_tree("-")
+        read_stdin()
 
 
 @pytest.mark.parametrize(("name", "fetch"), [("./nothing", False), ("/nothing/at/all", False), ("no-such-ref", True)])
 def test_only_what_can_be_a_revision_is_to_be_fetched(name: str, fetch: bool) -> None:
     with pytest.raises(CliError) as told:
-        read_tree(name)
+        read_sides(name, name)
     assert ("git fetch" in str(told.value)) is fetch
-
-
-def history(*entries: tuple[str, str, str]) -> list[str | None]:
-    """Who the screen says made these transitions, the newest first; all were seen under one field manager."""
-    around: Any = samples.busy()
-    known = [
-        Transition.model_validate(
-            {"time": "2026-03-01T00:00:00Z", "from": before, "to": after, "reason": reason, "manager": "flux"}
-        )
-        for before, after, reason in entries
-    ]
-    around.client.status.history[:] = known
-    return [line.changed_by for line in status_view(around).history]
-
-
-def test_nobody_is_named_for_what_holds_and_clocks_did() -> None:
-    """The field manager that last set spec did not place the hold, release it, or let the secret expire."""
-    held = ("Available", "Suspended", "Held")
-    released = ("Suspended", "Available", "Available")
-    assert history(released, held, ("Pending", "Available", "Available")) == [None, None, "flux"]
-    assert history(("Available", "Expired", "Expired")) == [None]
-    assert history(released, ("Available", "Suspended", "Suspended")) == ["flux", "flux"]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import yaml
 
-from apiclients.cli import names
+from apiclients.cli.cluster import names
 from apiclients.cli.docs import render
-from apiclients.cli.views.doctor import POLICIES
+from apiclients.cli.screens.doctor import POLICIES
 
 ROOT = Path(__file__).resolve().parents[2]
 

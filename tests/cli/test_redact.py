@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from apiclients.cli.redact import REDACTED, redact, redact_object, redact_text
+from apiclients.cli.screens.redact import REDACTED, redact, redact_object, redact_text
 
 SECRET = "kJ3-vQ9_xR2mZ7pL4tW8yB1nC6sD0fGhAeUiOqPwXyZ"
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ0ZWFtLWEifQ.c2lnbmF0dXJlc2lnbmF0dXJl"
@@ -58,12 +58,14 @@ def test_what_helps_stays(text: str) -> None:
     assert redact_text(text) == text
 
 
+@pytest.mark.rule(23)
 def test_real_secrets_never_pass() -> None:
     for _ in range(20_000):
         text = secrets.token_urlsafe(32)
         assert text not in redact_text(f"x={text};"), text
 
 
+@pytest.mark.rule(23)
 def test_a_canary_in_every_place_of_an_object_is_taken_out() -> None:
     """The canary looks like a secret of ours; short ones stand where names of fields tell that they are secrets."""
     obj: dict[str, Any] = {
@@ -100,6 +102,7 @@ def test_a_canary_in_every_place_of_an_object_is_taken_out() -> None:
     assert "PASSWORD" in text
 
 
+@pytest.mark.rule(23)
 def test_nothing_of_a_secret_object_stays() -> None:
     obj = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}, "data": {"a": "b"}}
     assert redact_object(obj) == {"apiVersion": "v1", "kind": "Secret"}

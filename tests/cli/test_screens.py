@@ -6,15 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
-from apiclients.cli.gather import Around
-from apiclients.cli.output import to_json
-from apiclients.cli.render.explain import render_explain
-from apiclients.cli.render.status import render_status
-from apiclients.cli.text import Style, visible
-from apiclients.cli.views.explain import explain_view
-from apiclients.cli.views.status import status_view
+from apiclients.cli.cluster.gather import Around
+from apiclients.cli.screens.advice import advice_for_contract
+from apiclients.cli.screens.explain import explain_view
+from apiclients.cli.screens.explain_text import render_explain
+from apiclients.cli.screens.output import to_json
+from apiclients.cli.screens.status import status_view
+from apiclients.cli.screens.status_text import render_status
+from apiclients.cli.screens.text import Style, visible
+from apiclients.resources.objects import Contract
 from tests.cli import samples
+from tests.toolkit.issuer import ForeignIssuer
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -25,6 +29,8 @@ SITUATIONS: dict[str, Callable[[], Around]] = {
     "retiring": samples.retiring,
     "unacknowledged": samples.unacknowledged,
     "expired": samples.expired,
+    "conflict": samples.conflict,
+    "beside-old-gate": samples.beside_old_gate,
     "fresh": samples.fresh,
     "lagging": samples.lagging,
 }
@@ -53,6 +59,13 @@ def test_explain(situation: str, width: int) -> None:
     compare(f"explain-{situation}-{width}.txt", text)
 
 
+def test_keys_of_its_own_are_listed_by_id() -> None:
+    keys = {"jwks": json.dumps(ForeignIssuer(**{"2026-11": "ES256"}).jwks())}
+    view = status_view(samples.around(samples.client(secret={"issue": False}, keys=keys)))
+    assert "2026-11  EC P-256" in render_status(view, Style(width=120))
+    assert to_json(view)["keys"] == [{"kid": "2026-11", "kind": "EC P-256"}]
+
+
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_nothing_but_tables_and_yaml_is_wider_than_the_screen(situation: str) -> None:
     around = SITUATIONS[situation]()
@@ -79,6 +92,26 @@ def test_the_screens_as_data() -> None:
     assert "    acknowledgedContracts: [invoices, stock]" in explained["unblock"][0]["snippet"]
 
 
+def test_the_approval_to_paste_takes_the_place_of_no_other() -> None:
+    """Applied under the name of the one for the plan in force, it would end what that one lets in."""
+    waiting = samples.contract("orders-v1", plan="gold", in_force="basic")
+    decided = samples.decided_contract(waiting, samples.client(), ())
+    names = []
+    for plan in ("silver", "gold"):
+        advice = advice_for_contract(Contract.from_object(decided | {"spec": decided["spec"] | {"plan": plan}}))
+        assert advice is not None
+        names.append(yaml.safe_load("\n".join(advice.snippet))["metadata"]["name"])
+    assert names == ["team-a-orders-v1-silver", "team-a-orders-v1-gold"]
+
+
+@pytest.mark.rule(6)
+def test_nothing_is_foretold_that_a_condition_rules_out() -> None:
+    view = explain_view(samples.conflict())
+    assert view.reason == "SecretConflict"
+    assert not [one.what for one in view.next if "issues a new secret" in one.what]
+
+
+@pytest.mark.rule(23)
 def test_no_digest_is_ever_shown() -> None:
     for make in SITUATIONS.values():
         around = make()

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from apiclients.cli.text import Mark, Style, clean, span, style_for, table, visible, wrap, write
+from apiclients.cli.screens.text import Mark, Style, clean, span, style_for, table, visible, wrap, write
 
 
 @pytest.mark.parametrize(

@@ -1,39 +1,19 @@
 """One cluster with the whole product on it, shared by most tests; each test has a namespace of its own."""
 
 import contextlib
-import itertools
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from cluster import LocalCluster
 from demo.service import Service
-from demo.stage import Stage
-from tests.cluster.product import Product, Team
-from tests.cluster.rest import Rest
+from tests.cluster.newer import Scene, make_newer, scene_on
+from tests.cluster.teams import team_on
+from tests.toolkit.product import Product, Team, product_on, staged
 
-_NUMBERS = itertools.count(1)
 _LOG_LINES = 40
 
 
-@contextmanager
-def staged(folder: Path) -> Iterator[Stage]:
-    """A cluster of its own with the manifests applied; no program runs yet."""
-    with LocalCluster() as cluster, Stage(cluster, folder) as stage:
-        stage.install()
-        yield stage
-
-
-def product_on(stage: Stage, *, gate_options: tuple[str, ...] = ()) -> Product:
-    """An operator and two gates, not started yet."""
-    assert isinstance(stage.cluster, LocalCluster)
-    gates = [stage.gate(number, options=gate_options) for number in (0, 1)]
-    return Product(stage, Rest(stage.cluster), stage.operator(), gates)
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """The product that most tests share: use ``product``, which sees to it that it runs."""
     with staged(tmp_path_factory.mktemp("shared")) as stage:
@@ -59,14 +39,21 @@ def team(product: Product) -> Iterator[Team]:
         yield made
 
 
-@contextmanager
-def team_on(product: Product) -> Iterator[Team]:
-    """A new namespace; its clients go when the test is over, and the namespace stays: its end would make noise."""
-    made = Team(product, f"team-{next(_NUMBERS)}")
-    product.stage.cluster.kubectl("create", "namespace", made.namespace)
-    yield made
-    with contextlib.suppress(OSError):  # a test may have taken the API server away
-        product.rest.delete_all("apiclients", made.namespace)
+@pytest.fixture(scope="package")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The product on a cluster whose CRDs are those of a newer version."""
+    with staged(tmp_path_factory.mktemp("newer")) as stage:
+        product = product_on(stage)
+        make_newer(product)
+        product.ensure()
+        yield product
+
+
+@pytest.fixture
+def scene(newer: Product) -> Scene:
+    """Clients, an Api, contracts, an approval and a hold, as the operator has settled them."""
+    newer.ensure()
+    return scene_on(newer)
 
 
 @pytest.fixture

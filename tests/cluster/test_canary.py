@@ -10,9 +10,10 @@ import pytest
 from demo.calls import Answer, Credentials, call, request
 from demo.service import Service
 from demo.stage import SYSTEM_NAMESPACE, Stage
-from tests.cluster.conftest import team_on
-from tests.cluster.product import Client, Product, Team, encoded, eventually, fetch, url
-from tests.cluster.rest import Rest
+from tests.cluster.teams import team_on
+from tests.toolkit.admin import Admin
+from tests.toolkit.product import Client, Product, Team, encoded, fetch, url
+from tests.toolkit.waiting import eventually
 
 EDITED = "canary-put-into-a-secret-by-hand-0123456789"
 WRONG = "canary-that-was-never-a-secret-0123456789"
@@ -27,7 +28,7 @@ def product(shared: Product, launch: Callable[[Service], Service]) -> Product:
     stage: Stage = shared.stage
     operator = launch(stage.operator("talkative-operator", options=["--log-level=DEBUG"]))
     gate = launch(stage.gate(7, options=["--log-level=debug"]))
-    return Product(stage, shared.rest, operator, [gate, *shared.gates], shared.gateway, shared.others)
+    return Product(stage, shared.admin, operator, [gate, *shared.gates], shared.gateway, shared.others)
 
 
 @pytest.mark.rule(23)
@@ -79,10 +80,10 @@ def _live(team: Team) -> _Said:
         billing.apply(secret={"revision": revision})
         billing.until_credential(revision)
         said.note(f"revision {revision}", billing)
-    product.rest.patch("secrets", team.namespace, billing.secret_name, {"data": {"client-secret": encoded(EDITED)}})
+    product.admin.patch("secrets", team.namespace, billing.secret_name, {"data": {"client-secret": encoded(EDITED)}})
     billing.until_credential(4)
     said.note("after the edit", billing)
-    product.rest.patch("secrets", team.namespace, billing.secret_name, {"data": {"client-secret": encoded(EDITED)}})
+    product.admin.patch("secrets", team.namespace, billing.secret_name, {"data": {"client-secret": encoded(EDITED)}})
     billing.until_condition("Stalled", "True", "SecretConflict")
     _foreign(team)
     product.until_accepted(*said.tokens)
@@ -102,7 +103,9 @@ def _live(team: Team) -> _Said:
 
 def _foreign(team: Team) -> None:
     meta = {"name": "foreign-1.0-credentials"}
-    team.product.rest.create("secrets", team.namespace, {"metadata": meta, "data": {"client-secret": encoded(FOREIGN)}})
+    team.product.admin.create(
+        "secrets", team.namespace, {"metadata": meta, "data": {"client-secret": encoded(FOREIGN)}}
+    )
     foreign = team.client("foreign-1.0")
     foreign.apply()
     foreign.until_condition("Stalled", "True", "SecretConflict")
@@ -154,7 +157,7 @@ def _annoy(said: _Said, product: Product, good: Credentials, token: str) -> None
 
 def _everything_told(product: Product, team: Team) -> dict[str, bytes]:
     """Logs, Events, statuses and metrics."""
-    rest: Rest = product.rest
+    admin: Admin = product.admin
     told = {str(path): path.read_bytes() for path in sorted(product.stage.folder.rglob("*.log"))}
     assert any("nginx-" in name for name in told), "nginx's own logs are among them"
     for service in (product.operator, *product.gates):
@@ -162,8 +165,8 @@ def _everything_told(product: Product, team: Team) -> dict[str, bytes]:
             told[f"{path} of {service.name}"] = fetch(service, path).body
     for kind in ("apiclients", "events", "leases"):
         for space in (team.namespace, SYSTEM_NAMESPACE):
-            told[f"{kind} of {space}"] = json.dumps(rest.list(kind, space)).encode()
-    metadata = [{"metadata": secret["metadata"]} for secret in rest.list("secrets", team.namespace)]
+            told[f"{kind} of {space}"] = json.dumps(admin.list(kind, space)).encode()
+    metadata = [{"metadata": secret["metadata"]} for secret in admin.list("secrets", team.namespace)]
     told["metadata of Secrets"] = json.dumps(metadata).encode()
     told["kubectl describe"] = team.kubectl("describe", "apiclients.apiclients.dev").encode()
     return told

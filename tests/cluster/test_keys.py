@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from apiclients.resources.names import PROBLEM_ANNOTATION
 from demo.service import Service
 from demo.stage import SYSTEM_NAMESPACE
-from tests.cluster.conftest import product_on, staged
-from tests.cluster.product import Client, Product, Team, current, encoded, eventually, fetch, leads, metrics
-from tests.cluster.rest import JsonObject
+from tests.toolkit.objects import JsonObject
+from tests.toolkit.product import Client, Product, Team, current, encoded, fetch, leads, metrics, product_on, staged
+from tests.toolkit.waiting import eventually
 
 KEYS = "apiclient-keys"
 
@@ -44,18 +45,23 @@ def test_without_keys_nobody_makes_others_and_what_runs_goes_on(product: Product
     billing, suspended = two_clients(team)
     token, versions = billing.token(), secret_versions(billing, suspended)
     keys = read_keys(product)
-    product.rest.delete("secrets", SYSTEM_NAMESPACE, KEYS)
+    product.admin.delete("secrets", SYSTEM_NAMESPACE, KEYS)
     until_lost(product.operator)
     product.operator.stop()
     product.operator.start(ready_within=None)
     until_lost(product.operator)
     assert find_keys(product) is None
     eventually("the gates tell", lambda: all(metrics(g)["apiclient_gate_keys_damaged"] == 1 for g in product.gates))
+    assert metrics(product.operator)["apiclient_operator_ready"] == 0
+    until_people_are_told(product)
     product.until_accepted(token)
     product.until_secret_works(billing.credentials())
     restore(product, keys)
     product.operator.wait_ready(60)
     assert read_keys(product)["data"] == keys["data"]
+    assert metrics(product.operator)["apiclient_operator_ready"] == 1
+    eventually("all is well again", lambda: not any(troubles(product)))
+    eventually("an Event says so", lambda: "KeysFound" in reasons(product))
     suspended.apply(desiredStatus="Available")
     suspended.until_observed("Available")
     product.until_accepted(token, suspended.token())
@@ -66,11 +72,11 @@ def test_without_keys_nobody_makes_others_and_what_runs_goes_on(product: Product
 def test_damaged_keys_are_told_and_put_up_with(product: Product, team: Team) -> None:
     billing = team.declare("billing-1.0")
     token, keys = billing.token(), read_keys(product)
-    product.rest.patch("secrets", SYSTEM_NAMESPACE, KEYS, {"data": {"keyring.json": encoded("{}")}})
+    product.admin.patch("secrets", SYSTEM_NAMESPACE, KEYS, {"data": {"keyring.json": encoded("{}")}})
     until_lost(product.operator)
     product.until_accepted(token)
     product.until_secret_works(billing.credentials())
-    product.rest.patch("secrets", SYSTEM_NAMESPACE, KEYS, {"data": keys["data"]})
+    product.admin.patch("secrets", SYSTEM_NAMESPACE, KEYS, {"data": keys["data"]})
     product.operator.wait_ready(60)
     product.until_accepted(token)
 
@@ -80,7 +86,7 @@ def test_gate_that_starts_without_keys_decides_nothing_until_they_are_back(produ
     billing = team.declare("billing-1.0")
     token, keys = billing.token(), read_keys(product)
     product.gates[1].stop()
-    product.rest.delete("secrets", SYSTEM_NAMESPACE, KEYS)
+    product.admin.delete("secrets", SYSTEM_NAMESPACE, KEYS)
     product.gates[1].start(ready_within=None)
     eventually("it answers", lambda: "signing keys" in answers(product.gates[1]))
     assert product.verdicts(token) == [200, 503]
@@ -97,7 +103,7 @@ def test_rekeying_kills_all_tokens_and_no_secret(
     token, old_keys = billing.token(), read_keys(product)
     secrets = {client.name: client.credentials() for client in (billing, suspended)}
     product.operator.stop()
-    product.rest.delete("secrets", SYSTEM_NAMESPACE, KEYS)
+    product.admin.delete("secrets", SYSTEM_NAMESPACE, KEYS)
     rekeying = launch(product.stage.operator("rekeying", options=["--rekey"]))
     eventually("new keys", lambda: find_keys(product))
     assert read_keys(product)["data"] != old_keys["data"]
@@ -144,17 +150,17 @@ def secret_versions(*clients: Client) -> list[str]:
 
 
 def find_keys(product: Product) -> JsonObject | None:
-    return product.rest.find("secrets", SYSTEM_NAMESPACE, KEYS)
+    return product.admin.find("secrets", SYSTEM_NAMESPACE, KEYS)
 
 
 def read_keys(product: Product) -> JsonObject:
-    return product.rest.get("secrets", SYSTEM_NAMESPACE, KEYS)
+    return product.admin.get("secrets", SYSTEM_NAMESPACE, KEYS)
 
 
 def restore(product: Product, keys: JsonObject) -> None:
     """As from a backup."""
     meta = {"name": KEYS, "labels": keys["metadata"]["labels"]}
-    product.rest.create("secrets", SYSTEM_NAMESPACE, {"metadata": meta, "type": keys["type"], "data": keys["data"]})
+    product.admin.create("secrets", SYSTEM_NAMESPACE, {"metadata": meta, "type": keys["type"], "data": keys["data"]})
 
 
 def until_lost(operator: Service) -> None:
@@ -167,6 +173,25 @@ def until_lost(operator: Service) -> None:
     eventually("the operator tells what to do", said)
     assert fetch(operator, "/readyz").status == 503
     assert fetch(operator, "/healthz").status == 200, "a restart would not help"
+
+
+def until_people_are_told(product: Product) -> None:
+    """Who may read neither the keys Secret nor a port of the programs sees it in Leases and in an Event."""
+    eventually("every Lease tells", lambda: len(troubles(product)) == 3 and all(troubles(product)))
+    eventually("an Event tells", lambda: "KeysLost" in reasons(product))
+
+
+def troubles(product: Product) -> list[str]:
+    """What the Leases of operator and gates say is wrong."""
+    leases = product.admin.list("leases", SYSTEM_NAMESPACE)
+    notes = [lease["metadata"].get("annotations", {}) for lease in leases]
+    return [note[PROBLEM_ANNOTATION] for note in notes if PROBLEM_ANNOTATION in note]
+
+
+def reasons(product: Product) -> set[str]:
+    """Of the Events about the keys Secret."""
+    events = product.admin.list("events", SYSTEM_NAMESPACE)
+    return {event["reason"] for event in events if event["regarding"]["name"] == KEYS}
 
 
 def answers(service: Service) -> str:

@@ -1,11 +1,13 @@
 """A client's life, step by step: through kubectl, behind a real nginx, with two gates."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
 from demo.calls import call
-from tests.cluster.product import Product, Team, current, eventually, gone, until_second_over
+from tests.toolkit.product import Product, Team, current, gone, until_second_over
+from tests.toolkit.waiting import eventually
 
 SOON = {"gracePeriod": "1s"}
 
@@ -13,7 +15,7 @@ SOON = {"gracePeriod": "1s"}
 @pytest.mark.rule(2, 24)
 def test_declared_client_becomes_available_with_a_secret(team: Team) -> None:
     billing = team.declare("billing-1.0", client="billing", version="1.0")
-    obj = billing.until_observed("Available")
+    obj = billing.until_enforced()
     meta, status, secret = obj["metadata"], obj["status"], billing.secret()
     assert set(secret["data"]) == {"client-id", "client-secret", "issuer", "token-endpoint"}
     assert secret["type"] == "apiclients.dev/credentials"
@@ -25,6 +27,7 @@ def test_declared_client_becomes_available_with_a_secret(team: Team) -> None:
     assert {c["type"]: c["status"] for c in status["conditions"]} == {
         "Ready": "True",
         "Active": "True",
+        "Enforced": "True",
         "SecretReady": "True",
         "ExpiringSoon": "False",
     }
@@ -104,7 +107,7 @@ def test_resumption_waits_for_the_operator(team: Team) -> None:
 
 @pytest.mark.rule(3, 4, 24)
 def test_expiry_while_suspended_shows_after_the_resumption_and_a_revision_mends_it(team: Team) -> None:
-    reports = team.declare("reports-2.3", secret={"rotation": "Manual", "lifetime": "5s", "revision": 1})
+    reports = team.declare("reports-2.3", secret={"rotation": "Manual", "lifetime": "15s", "revision": 1})
     old, token = reports.credentials(), reports.token()
     reports.apply(desiredStatus="Suspended")
     reports.until_observed("Suspended")
@@ -128,7 +131,7 @@ def test_expiry_while_suspended_shows_after_the_resumption_and_a_revision_mends_
 
 @pytest.mark.rule(5)
 def test_rotation_keeps_both_secrets_for_the_overlap_and_every_token(team: Team) -> None:
-    billing = team.declare("billing-1.0", secret={"overlap": "5s"})
+    billing = team.declare("billing-1.0", secret={"overlap": "15s"})
     old, token = billing.credentials(), billing.token()
     billing.apply(secret={"revision": 2})
     status = billing.until_credential(2)
@@ -139,7 +142,7 @@ def test_rotation_keeps_both_secrets_for_the_overlap_and_every_token(team: Team)
     assert set(team.product.verdicts(token)) == {200}
     newest, previous = status["credentials"]
     issued, ends = datetime.fromisoformat(newest["issuedTime"]), datetime.fromisoformat(previous["expiresTime"])
-    assert (ends - issued).total_seconds() == 5
+    assert (ends - issued).total_seconds() == 15
     team.product.until_secret_refused(old)
     assert datetime.now(UTC) >= ends
     assert set(team.product.tokens_issued(new)) == {200}
@@ -172,7 +175,7 @@ def test_retirement_ends_for_good_and_registering_again_gives_a_new_secret(team:
     old, token = billing.credentials(), billing.token()
     billing.apply(desiredStatus="Retired")
     team.product.until_refused(token)
-    gone(team.product.rest, "secrets", team.namespace, "billing-1.0-credentials")
+    gone(team.product.admin, "secrets", team.namespace, "billing-1.0-credentials")
     ended = billing.wait("holds no credentials", lambda obj: not obj["status"].get("credentials"))
     assert ended["spec"] == billing.spec | {"secret": ended["spec"]["secret"], "tokens": ended["spec"]["tokens"]} | {
         "retirement": ended["spec"]["retirement"]
@@ -193,7 +196,7 @@ def test_retirement_ends_for_good_and_registering_again_gives_a_new_secret(team:
 def test_registering_again_as_suspended_gives_a_secret_that_works_later(team: Team) -> None:
     billing = team.declare("billing-1.0", retirement=SOON)
     billing.apply(desiredStatus="Retired")
-    gone(team.product.rest, "secrets", team.namespace, "billing-1.0-credentials")
+    gone(team.product.admin, "secrets", team.namespace, "billing-1.0-credentials")
     billing.wait("holds no credentials", lambda obj: not obj["status"].get("credentials"))
     billing.apply(desiredStatus="Suspended")
     billing.wait("has a secret", lambda obj: current(obj["status"]))
@@ -211,7 +214,7 @@ def test_deleted_client_is_refused_and_one_of_the_same_name_revives_nothing(team
     team.kubectl("delete", "apiclient", "billing-1.0")
     team.product.until_refused(token)
     team.product.until_secret_refused(old)
-    gone(team.product.rest, "secrets", team.namespace, "billing-1.0-credentials")
+    gone(team.product.admin, "secrets", team.namespace, "billing-1.0-credentials")
     again = team.declare("billing-1.0")
     fresh = again.token()
     team.product.until_accepted(fresh)
@@ -245,3 +248,21 @@ def test_shorter_token_lifetime_cuts_issued_tokens_at_once(product: Product, tea
     product.until_refused(token)
     billing.apply(tokens={"lifetime": "1h"})
     product.until_accepted(token)
+
+
+@pytest.mark.rule(21)
+def test_finalizer_of_another_kopf_operator_is_left_alone_and_delays_nothing(team: Team) -> None:
+    """kopf removes its own finalizer wherever it finds it; all operators made with it share one name by default."""
+    billing = team.declare("billing-1.0")
+    billing.until_observed("Available")
+    finalizer = {"metadata": {"finalizers": ["kopf.zalando.org/KopfFinalizerMarker"]}}
+    team.kubectl("patch", "apiclient/billing-1.0", "--type=merge", "-p", json.dumps(finalizer))
+    try:
+        for status in ("Suspended", "Available"):
+            billing.apply(desiredStatus=status)
+            billing.until_observed(status)
+        meta = json.loads(team.kubectl("get", "apiclient/billing-1.0", "-o", "json"))["metadata"]
+        assert meta["finalizers"] == finalizer["metadata"]["finalizers"]
+        assert "Throttling for" not in team.product.operator.log.read_text(), "kopf was refused a patch, and waits"
+    finally:
+        team.kubectl("patch", "apiclient/billing-1.0", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from demo.stage import SYSTEM_NAMESPACE
-from tests.cluster.product import Product, Team
+from tests.toolkit.product import Product, Team
 
 OPERATOR, GATE = "apiclient-operator", "apiclient-gate"
 
@@ -20,7 +20,7 @@ def words(product: Product, account: str, *arguments: str) -> str:
 @pytest.mark.rule(21)
 def test_operator_cannot_change_what_its_users_own(team: Team) -> None:
     billing = team.declare("billing-1.0")
-    before = billing.get()
+    before = billing.until_enforced()
     where = ("apiclients.apiclients.dev", "billing-1.0", f"--namespace={team.namespace}")
     for change in (
         ("label", *where, "owned=by-the-operator"),

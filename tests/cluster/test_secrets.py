@@ -1,13 +1,15 @@
 """What others do to the Secret, or have done before: deleted, edited, foreign, immutable, left over, relabelled."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from cluster import LocalCluster
-from tests.cluster.product import Client, Product, Team, current, encoded, eventually, gone, read_credentials, settled
-from tests.cluster.rest import JsonObject
+from tests.toolkit.objects import JsonObject
+from tests.toolkit.product import Client, Product, Team, current, encoded, gone, read_credentials
+from tests.toolkit.waiting import eventually, settled
 
 SECRET = "billing-1.0-credentials"
 CANARY = "not-a-secret-that-the-operator-has-made-0123"
@@ -104,6 +106,38 @@ def test_foreign_secret_of_that_name_is_never_touched(team: Team, labels: dict[s
     team.product.until_secret_works(read_credentials(team.secrets()["free"]))
 
 
+@pytest.fixture
+def other_group(product: Product) -> Iterator[str]:
+    """The API group of another product that has a kind ApiClient too."""
+    group, kubectl = "clients.example.com", product.stage.cluster.kubectl
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "apiclients", "singular": "apiclient", "kind": "ApiClient", "listKind": "ApiClientList"}
+    spec = {"group": group, "scope": "Namespaced", "names": names, "versions": [version]}
+    meta = {"name": f"apiclients.{group}"}
+    crd = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": meta, "spec": spec}
+    kubectl("apply", "-f", "-", input=json.dumps(crd))
+    kubectl("wait", "--for=condition=Established", "--timeout=30s", f"crd/apiclients.{group}")
+    yield group
+    kubectl("delete", "crd", f"apiclients.{group}", "--wait=false")
+
+
+@pytest.mark.rule(6)
+def test_secret_of_a_client_of_another_group_is_never_touched(team: Team, other_group: str) -> None:
+    """Same kind, same name, our own label: only the API group of the owner tells it from a leftover."""
+    body = {"apiVersion": f"{other_group}/v1", "kind": "ApiClient", "metadata": {"name": "billing-1.0"}}
+    other: JsonObject = json.loads(team.kubectl("create", "-f", "-", "-o", "json", input=json.dumps(body)))
+    foreign = put_secret(team, SECRET, labels={"app.kubernetes.io/managed-by": "apiclient-operator"}, owner=other)
+    billing = team.client("billing-1.0")
+    billing.apply()
+    billing.until_condition("Stalled", "True", "SecretConflict")
+    assert billing.condition("SecretReady")["reason"] == "SecretConflict"
+    assert billing.secret() == foreign
+    billing.apply(secret={"revision": 2})
+    billing.until_condition("Stalled", "True", "SecretConflict")
+    assert billing.secret() == foreign
+
+
 @pytest.mark.rule(6, 24)
 def test_conflict_with_a_foreign_secret_ends_by_another_name(team: Team) -> None:
     put_secret(team, SECRET)
@@ -157,21 +191,23 @@ def test_secret_left_by_an_earlier_client_of_that_name_is_never_used_again(team:
 
 
 @pytest.mark.rule(6, 11)
-def test_orphaned_secret_is_nobodys_and_left_alone(team: Team) -> None:
-    """Orphaning takes the owner reference away: whoever asks for it wants to keep the Secret."""
+def test_orphaned_secret_stays_until_a_client_of_that_name_comes_back(team: Team) -> None:
+    """Then it is a leftover, as one from a backup: whoever wants to keep it copies it to another name."""
     billing = team.declare("billing-1.0")
     old = billing.credentials()
     team.kubectl("delete", "apiclient", "billing-1.0", "--cascade=orphan")
     eventually("the Secret is orphaned", lambda: "ownerReferences" not in billing.secret()["metadata"])
     orphan = billing.secret()
-    billing.apply()
-    billing.until_condition("Stalled", "True", "SecretConflict")
+    other = team.declare("reports-1.0")
+    other.apply(secret={"name": SECRET})
+    other.until_condition("Stalled", "True", "SecretConflict")
     assert billing.secret() == orphan
     team.product.until_secret_refused(old)
-    team.kubectl("delete", "secret", SECRET)
-    billing.apply(description="Look again")
+    team.kubectl("delete", "apiclient", "reports-1.0")
+    billing.apply()
     billing.until_observed("Available")
     team.product.until_secret_works(billing.credentials())
+    assert set(team.product.tokens_issued(old)) == {401}
 
 
 @pytest.mark.rule(6, 11)
@@ -222,7 +258,7 @@ def test_renamed_secret_overlaps_with_the_old_one_which_goes_afterwards(team: Te
     new = billing.credentials()
     team.product.until_secret_works(new)
     assert new.client_id == old.client_id
-    gone(team.product.rest, "secrets", team.namespace, SECRET)
+    gone(team.product.admin, "secrets", team.namespace, SECRET)
     team.product.until_secret_refused(old)
     assert set(team.product.tokens_issued(new)) == {200}
     assert set(team.product.verdicts(token)) == {200}
@@ -232,14 +268,21 @@ def test_renamed_secret_overlaps_with_the_old_one_which_goes_afterwards(team: Te
 def edit(team: Team, name: str, data: dict[str, str]) -> None:
     """What a person does with kubectl edit."""
     patch = {"data": {key: encoded(value) for key, value in data.items()}}
-    team.product.rest.patch("secrets", team.namespace, name, patch)
+    team.product.admin.patch("secrets", team.namespace, name, patch)
 
 
-def put_secret(team: Team, name: str, labels: dict[str, str] | None = None) -> JsonObject:
+def put_secret(
+    team: Team, name: str, labels: dict[str, str] | None = None, owner: JsonObject | None = None
+) -> JsonObject:
     """Somebody else's Secret."""
     meta: dict[str, Any] = {"name": name, "labels": labels or {}}
+    if owner is not None:
+        reference = {key: owner["metadata"][key] for key in ("name", "uid")}
+        meta["ownerReferences"] = [
+            {**reference, "apiVersion": owner["apiVersion"], "kind": owner["kind"], "controller": True}
+        ]
     data = {"client-id": encoded("foreign"), "client-secret": encoded(CANARY), "token-endpoint": encoded("")}
-    return team.product.rest.create("secrets", team.namespace, {"metadata": meta, "data": data})
+    return team.product.admin.create("secrets", team.namespace, {"metadata": meta, "data": data})
 
 
 def owner(secret: JsonObject) -> str:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from demo.service import Service
-from tests.cluster.product import Product, Team, current, eventually, metrics, settled, stamp_id
-from tests.cluster.proxy import ApiProxy
+from tests.toolkit.product import Product, Team, current, metrics, stamp_id
+from tests.toolkit.proxy import FaultProxy
+from tests.toolkit.waiting import eventually, settled
 
 RECONCILES = 'apiclient_operator_reconcile_total{kind="ApiClient"'
 
@@ -22,16 +23,16 @@ RECONCILES = 'apiclient_operator_reconcile_total{kind="ApiClient"'
 class Stale:
     """An operator behind a proxy that can hold its watch of clients back."""
 
-    proxy: ApiProxy
+    proxy: FaultProxy
     service: Service
 
     def blind(self) -> None:
         """From now on it sees no change of a client, and all else."""
-        self.proxy.stall_watch("apiclients")
+        self.proxy.stall("apiclients")
 
     def see(self) -> None:
         """Let it see again."""
-        self.proxy.stall_watch(None)
+        self.proxy.stall()
 
     def reconciles(self) -> float:
         """How often it has looked at a client, and done what it thought right."""
@@ -45,7 +46,7 @@ class Stale:
 @pytest.fixture
 def stale(product: Product, tmp_path: Path, launch: Callable[[Service], Service]) -> Iterator[Stale]:
     token = product.stage.account("apiclient-operator")
-    with ApiProxy(product.stage.cluster) as proxy:
+    with FaultProxy(product.stage.cluster) as proxy:
         kubeconfig = proxy.kubeconfig(tmp_path / "kubeconfig", token.with_name(token.name + ".token"))
         name = f"stale-{proxy.url.rsplit(':', 1)[1]}"
         service = launch(product.stage.operator(name, kubeconfig=kubeconfig, options=["--no-leader-election"]))
@@ -90,7 +91,7 @@ def test_outdated_spec_removes_no_secret_that_was_moved(team: Team, stale: Stale
 
 @pytest.mark.rule(7, 8)
 def test_retirement_that_was_reverted_in_time_is_not_ended_by_who_did_not_see_it(team: Team, stale: Stale) -> None:
-    billing = team.declare("billing-1.0", retirement={"gracePeriod": "8s"})
+    billing = team.declare("billing-1.0", retirement={"gracePeriod": "20s"})
     secret, token, uid = billing.credentials(), billing.token(), billing.secret()["metadata"]["uid"]
     billing.apply(desiredStatus="Retired")
     final = billing.until_observed("Retired")["status"]["retirement"]["finalTime"]

@@ -4,14 +4,15 @@ import json
 
 import pytest
 
-from tests.cluster.product import Client, Team, current, eventually, stamp_id, until_second_over
-from tests.cluster.rest import JsonObject
+from tests.toolkit.objects import JsonObject
+from tests.toolkit.product import Client, Team, current, stamp_id, until_second_over
+from tests.toolkit.waiting import eventually
 
 
 def wipe_by_patch(client: Client) -> None:
     """Take every field of the status away."""
     empty = dict.fromkeys(client.status())
-    client.team.product.rest.patch(
+    client.team.product.admin.patch(
         "apiclients", client.team.namespace, client.name, {"status": empty}, subresource="status"
     )
 

@@ -7,9 +7,10 @@ import pytest
 
 from demo.service import Service
 from demo.stage import SYSTEM_NAMESPACE
-from tests.cluster.product import Client, Product, Team, current, eventually, fetch, leads, metrics, numbered, settled
-from tests.cluster.rest import JsonObject
 from tests.cluster.test_many import until_all
+from tests.toolkit.objects import JsonObject
+from tests.toolkit.product import Client, Product, Team, current, fetch, leads, metrics, numbered
+from tests.toolkit.waiting import eventually, settled
 
 LEASE = "apiclient-operator"
 LEASE_SECONDS = 15
@@ -58,11 +59,11 @@ def test_two_operators_at_once_answer_a_deleted_and_an_edited_secret_once(
         launch(alone.stage.operator(name, options=["--no-leader-election"]))
     clients = [team.declare(name) for name in numbered("client", 5)]
     for client in clients:
-        alone.rest.delete("secrets", team.namespace, client.secret_name)
+        alone.admin.delete("secrets", team.namespace, client.secret_name)
     until_all(team, clients, lambda obj: current(obj["status"]).get("id") == 2)
     verify(team, clients, 2)
     for client in clients:
-        alone.rest.patch("secrets", team.namespace, client.secret_name, {"data": {"client-secret": "ZWRpdGVk"}})
+        alone.admin.patch("secrets", team.namespace, client.secret_name, {"data": {"client-secret": "ZWRpdGVk"}})
     until_all(team, clients, lambda obj: current(obj["status"]).get("id") == 3)
     verify(team, clients, 3)
 
@@ -73,11 +74,12 @@ def test_stopped_leader_hands_over_at_once(alone: Product, team: Team, launch: L
     standby = launch(alone.stage.operator("standby"))
     assert fetch(standby, "/readyz").status == 200, "waiting to lead is what it is there for"
     assert metrics(standby)["apiclient_operator_leading"] == 0
+    eventually("it says what it waits for", lambda: "waiting to lead: leader-" in standby.log.read_text())
     billing = team.declare("billing-1.0")
-    began = time.monotonic()
+    identity = lease(alone)["spec"]["holderIdentity"]
     assert leader.stop() == 0
+    assert lease(alone)["spec"]["holderIdentity"] != identity, "the lease was given back"
     eventually("the standby leads", lambda: leads(standby))
-    assert time.monotonic() - began < LEASE_SECONDS, "the lease was given back"
     billing.apply(desiredStatus="Suspended")
     billing.until_observed("Suspended")
 
@@ -86,13 +88,21 @@ def test_killed_leader_is_succeeded_when_its_lease_has_run_out(alone: Product, t
     leader = launch(alone.stage.operator("leader-to-be-killed"))
     eventually("it leads", lambda: leads(leader))
     standby = launch(alone.stage.operator("standby-of-the-killed"))
-    renewed = eventually("a renewal", lambda: lease(alone)["spec"]["renewTime"])
-    eventually("another", lambda: lease(alone)["spec"]["renewTime"] != renewed)
+    last_seen = [time.monotonic()]
+    renewed = lease(alone)["spec"]["renewTime"]
+
+    def renewed_again() -> bool:
+        asked = time.monotonic()
+        if lease(alone)["spec"]["renewTime"] != renewed:
+            return True
+        last_seen.append(asked)
+        return False
+
+    eventually("another renewal", renewed_again)
     leader.kill()
-    killed = time.monotonic()
     team.apply(team.client("billing-1.0"))
     eventually("the standby leads", lambda: leads(standby))
-    assert time.monotonic() - killed > LEASE_SECONDS - 5, "not while the killed one could still be acting"
+    assert time.monotonic() - last_seen[-1] > LEASE_SECONDS, "not while the killed one could still be acting"
     team.client("billing-1.0").until_observed("Available")
 
 
@@ -101,14 +111,15 @@ def test_operator_that_loses_its_lease_ends(alone: Product, launch: Launch) -> N
     eventually("it leads", lambda: leads(leader))
     try:
         stolen = {"spec": {"holderIdentity": "somebody-else", "leaseDurationSeconds": 3600}}
-        alone.rest.patch("leases", SYSTEM_NAMESPACE, LEASE, stolen)
+        alone.admin.patch("leases", SYSTEM_NAMESPACE, LEASE, stolen)
         eventually("it has ended", lambda: not leader.running)
         assert leader.stop() not in (0, None), "and says that it is an error"
         assert "Leadership lost" in leader.tail()
     finally:
-        alone.rest.delete("leases", SYSTEM_NAMESPACE, LEASE)
+        alone.admin.delete("leases", SYSTEM_NAMESPACE, LEASE)
 
 
+@pytest.mark.rule(7)
 def test_paused_leader_does_nothing_after_its_lease_is_anothers(alone: Product, team: Team, launch: Launch) -> None:
     """As on a node that was suspended: it wakes up, and must not act on what it believed."""
     leader = launch(alone.stage.operator("sleeper"))
@@ -143,7 +154,7 @@ def verify(team: Team, clients: list[Client], credential: int) -> None:
 
 
 def objects(team: Team) -> list[JsonObject]:
-    return team.product.rest.list("apiclients", team.namespace)
+    return team.product.admin.list("apiclients", team.namespace)
 
 
 def version(obj: JsonObject) -> str:
@@ -151,4 +162,4 @@ def version(obj: JsonObject) -> str:
 
 
 def lease(product: Product) -> JsonObject:
-    return product.rest.get("leases", SYSTEM_NAMESPACE, LEASE)
+    return product.admin.get("leases", SYSTEM_NAMESPACE, LEASE)

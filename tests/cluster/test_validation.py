@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.product import Team, current
+from tests.toolkit.product import Team, current
 
 
 def secret(**fields: Any) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def test_spec_that_cannot_be_obeyed_is_told_and_the_last_good_state_stays(
 def test_kubectl_waits_for_ready_and_for_stalled(team: Team) -> None:
     team.apply(team.client("good-1.0"), team.client("bad-1.0", secret={"lifetime": "1h", "overlap": "1h"}))
     for name, waited in (("good-1.0", "Ready"), ("good-1.0", "Active"), ("bad-1.0", "Stalled")):
-        said = team.kubectl("wait", f"apiclient/{name}", f"--for=condition={waited}", "--timeout=30s")
+        said = team.kubectl("wait", f"apiclient/{name}", f"--for=condition={waited}", "--timeout=60s")
         assert "condition met" in said
     assert "timed out" in team.refused("wait", "apiclient/bad-1.0", "--for=condition=Ready", "--timeout=1s")
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,16 +13,11 @@ import pytest
 from cluster import binaries, build
 from cluster.errors import ClusterError
 from cluster.process import is_alive
+from tests.toolkit.waiting import eventually
 
 Environment = pytest.MonkeyPatch
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+MODULES = [build.Module(ROOT / "cluster", binaries.PACKAGES)]
 
 
 def put_program(path: Path, text: str = "#!/bin/sh\n") -> Path:
@@ -84,12 +78,12 @@ def test_incomplete_assets_are_passed_over_and_that_is_said(
 
 def test_cache_comes_next_and_is_not_built_again(monkeypatch: Environment) -> None:
     put_all(binaries.cache_folder())
-    monkeypatch.setattr(build, "build", lambda *_: pytest.fail("built"))
+    monkeypatch.setattr(build, "build", lambda *_, **__: pytest.fail("built"))
     assert binaries.ensure_binaries().folder == binaries.cache_folder()
 
 
 def test_empty_cache_means_building_into_it(monkeypatch: Environment) -> None:
-    monkeypatch.setattr(build, "build", lambda sources, target, version: put_all(target))
+    monkeypatch.setattr(build, "build", lambda modules, target, version, minutes: put_all(target))
     assert binaries.ensure_binaries().folder == binaries.cache_folder()
 
 
@@ -139,7 +133,7 @@ def test_no_go_at_all_is_one_clear_sentence(tmp_path: Path, monkeypatch: Environ
 def test_too_little_room_is_said_before_building(tmp_path: Path, monkeypatch: Environment) -> None:
     monkeypatch.setattr(build, "_FREE_BYTES", 10**18)
     with pytest.raises(ClusterError, match=r"GB are free: make room, or name another folder in XDG_CACHE_HOME\.$"):
-        build.build(tmp_path, tmp_path / "target", "1.37.1")
+        build.build(MODULES, tmp_path / "target", "1.37.1", 5)
 
 
 def test_failed_build_tells_the_end_of_gos_words_and_leaves_nothing(
@@ -150,7 +144,7 @@ def test_failed_build_tells_the_end_of_gos_words_and_leaves_nothing(
     cache = tmp_path / "programs"
     cache.mkdir()
     with pytest.raises(ClusterError, match=r"go list failed.*\n.*no such host"):
-        build.build(tmp_path, cache / "target", "1.37.1")
+        build.build(MODULES, cache / "target", "1.37.1", 5)
     assert list(cache.iterdir()) == []
     assert "Not built" in capsys.readouterr().err
 
@@ -175,7 +169,7 @@ def test_build_tells_the_version_to_the_linker_and_appears_complete(tmp_path: Pa
     monkeypatch.setattr(build, "find_toolchain", lambda: build.Toolchain(go, "go1.26.8", private=True))
     target = tmp_path / "programs" / "target"
     with build.exclusively(target):
-        build.build(tmp_path, target, "1.37.1")
+        build.build(MODULES, target, "1.37.1", 5)
     assert sorted(path.name for path in target.iterdir()) == sorted(binaries.NAMES)
     assert "-X k8s.io/component-base/version.gitVersion=v1.37.1" in log.read_text()
     assert "-X k8s.io/component-base/version.gitMinor=37" in log.read_text()
@@ -196,12 +190,12 @@ def test_interrupted_build_leaves_nothing(tmp_path: Path, number: signal.Signals
     environment = os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
     command = [sys.executable, "-m", "cluster", "build"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as program:
-        wait_until((tmp_path / "gocache.pid").exists, "go runs")
+        eventually("go runs", (tmp_path / "gocache.pid").exists)
         program.send_signal(number)
         _, told = program.communicate(timeout=30)
     pid = int((tmp_path / "gocache.pid").read_text())
-    wait_until(lambda: not is_alive(pid), "go has ended")
-    wait_until(lambda: not list((tmp_path / "cache").rglob(".build-*")), "what was built is removed")
+    eventually("go has ended", lambda: not is_alive(pid))
+    eventually("what was built is removed", lambda: not list(binaries.cache_folder().parent.glob(".build-*")))
     assert program.returncode == (-number if number == signal.SIGKILL else 128 + number)
     assert "Traceback" not in told
 

@@ -4,13 +4,14 @@ import base64
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,21 +20,15 @@ import pytest
 from cluster import ClusterError, ExistingCluster, KubectlError, LocalCluster, programs
 from cluster.process import command_line
 from cluster.programs import HOST
+from tests.toolkit.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 # The first run on a machine builds the programs.
 pytestmark = pytest.mark.timeout(1200)
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
-
-
 def wait_gone(pids: list[int]) -> None:
-    wait_until(lambda: not any(command_line(pid) for pid in pids), f"processes {pids} are gone")
+    eventually(f"processes {pids} are gone", lambda: not any(command_line(pid) for pid in pids))
 
 
 def refused(server: str) -> bool:
@@ -115,8 +110,8 @@ def test_rbac_is_on(one: LocalCluster) -> None:
         one.kubectl("get", "secrets", kubeconfig=kubeconfig)
     one.kubectl("create", "role", "reader", "--verb=list", "--resource=secrets")
     one.kubectl("create", "rolebinding", "reader", "--role=reader", "--serviceaccount=default:reader")
-    wait_until(
-        lambda: one.kubectl("get", "secrets", check=False, kubeconfig=kubeconfig).returncode == 0, "the right is there"
+    eventually(
+        "the right is there", lambda: one.kubectl("get", "secrets", check=False, kubeconfig=kubeconfig).returncode == 0
     )
     with pytest.raises(KubectlError, match="Forbidden"):
         one.kubectl("get", "configmaps", kubeconfig=kubeconfig)
@@ -211,8 +206,8 @@ def test_cluster_roles_are_aggregated(one: LocalCluster) -> None:
         "rules": [{"apiGroups": ["example.com"], "resources": ["widgets"], "verbs": ["get"]}],
     }
     one.kubectl("create", "-f", "-", input=json.dumps(role))
-    wait_until(
-        lambda: "widgets" in one.kubectl("get", "clusterrole", "view", "-o", "json").stdout, "view has the new rule"
+    eventually(
+        "view has the new rule", lambda: "widgets" in one.kubectl("get", "clusterrole", "view", "-o", "json").stdout
     )
 
 
@@ -247,15 +242,48 @@ def test_etcd_comes_back_with_its_data(two: LocalCluster) -> None:
     two.kubectl("create", "configmap", "kept-on-disk")
     two.stop_etcd()
     assert two.etcd_pid is None
-    wait_until(lambda: not two.is_ready(), "the API server misses etcd")
+    eventually("the API server misses etcd", lambda: not two.is_ready())
     two.start_etcd()
-    wait_until(two.is_ready, "the API server has found etcd again")
+    eventually("the API server has found etcd again", two.is_ready)
     two.kubectl("get", "configmap", "kept-on-disk")
 
 
 def test_controllers_go_on_after_the_faults(two: LocalCluster) -> None:
     two.kubectl("create", "namespace", "after-faults")
     two.kubectl("delete", "namespace", "after-faults", "--timeout=60s")
+
+
+def test_controllers_wait_for_an_api_server_that_is_slow(two: LocalCluster) -> None:
+    """kube-controller-manager gives up after 10 s."""
+    two.stop_controller_manager()
+    two.stop_api_server()
+    log = two.data_dir / "kube-controller-manager.log"
+    before = log.read_text().count("failed to wait for apiserver being healthy")
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(two.start_controller_manager)
+        given_up = lambda: log.read_text().count("failed to wait for apiserver being healthy") > before  # noqa: E731
+        eventually("it gave up once", given_up)
+        two.start_api_server()
+        starting.result(90)
+    two.kubectl("create", "namespace", "after-waiting")
+    two.kubectl("wait", "-n", "after-waiting", "--for=create", "serviceaccount/default", "--timeout=60s")
+
+
+def test_new_certificates_end_the_old_ones_and_keep_data_and_tokens(two: LocalCluster, tmp_path: Path) -> None:
+    two.kubectl("create", "namespace", "kept-by-rotation")
+    old = Path(shutil.copy(two.kubeconfig, tmp_path / "old"))
+    account = two.service_account_kubeconfig("default", "default", tmp_path / "account")
+    token = Path(f"{account}.token").read_text()
+    two.rotate_certificates()
+    two.kubectl("get", "namespace", "kept-by-rotation")
+    with pytest.raises(KubectlError, match=r"certificate signed by unknown authority"):
+        two.kubectl("get", "namespaces", kubeconfig=old)
+    by_token = (f"--server={two.server}", f"--certificate-authority={two.ca_file}", f"--token={token}")
+    (empty := tmp_path / "empty").touch()
+    who = two.kubectl(*by_token, "auth", "whoami", kubeconfig=empty).stdout
+    assert "system:serviceaccount:default:default" in who
+    two.kubectl("create", "namespace", "made-after-rotation")
+    two.kubectl("delete", "namespace", "made-after-rotation", "--timeout=30s")
 
 
 def test_what_runs_is_not_started_twice(two: LocalCluster) -> None:
@@ -327,12 +355,14 @@ def test_stop_leaves_no_process_and_no_folder() -> None:
     cluster.stop()
 
 
+#: Looks up again and again: a read that blocks would not see a signal that comes just before it.
 STAY = """
-import json, sys
+import json, select, sys
 from cluster import LocalCluster
 with LocalCluster() as cluster:
     print(json.dumps({"pids": list(cluster.pids().values()), "folder": str(cluster.data_dir)}), flush=True)
-    sys.stdin.read()
+    while not select.select([sys.stdin], [], [], 0.1)[0]:
+        pass
 """
 
 
@@ -353,7 +383,7 @@ def test_ended_parent_leaves_nothing(number: signal.Signals) -> None:
         parent.send_signal(number)
         parent.wait(timeout=30)
     wait_gone(started["pids"])
-    wait_until(lambda: not Path(started["folder"]).exists(), "the folder is removed")
+    eventually("the folder is removed", lambda: not Path(started["folder"]).exists())
 
 
 def run_program(*arguments: str) -> subprocess.CompletedProcess[str]:

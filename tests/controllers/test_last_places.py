@@ -7,9 +7,13 @@ import copy
 from datetime import UTC, datetime
 from typing import Any
 
-from apiclients.controllers.contract import ContractControllers
-from apiclients.controllers.world import World
+from apiclients.controllers.cluster import Cluster
+from apiclients.controllers.reconciler import Reconciler
+from apiclients.controllers.steps import StepRunner
+from apiclients.engine.observe import Observer
+from apiclients.lifecycle.observation import Issuer
 from apiclients.resources.apiclient import MAX_CONTRACTS
+from apiclients.resources.refs import ObjectRef
 from tests.lifecycle.parties import raw_api, raw_client, raw_contract
 
 NOW = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
@@ -28,9 +32,9 @@ class SlowWriter:
         return True
 
 
-def world_with(active: int, new: tuple[str, ...]) -> World:
+def cluster_with(active: int, new: tuple[str, ...]) -> Cluster:
     """One client with that many active contracts and these new ones, each to an Api of its own."""
-    world = World(lambda _: None, lambda _: None)
+    cluster = Cluster(lambda *_: None)
     names = [f"c-{number:03}" for number in range(active)] + list(new)
     bodies = [("clients", raw_client())]
     for name in names:
@@ -42,25 +46,29 @@ def world_with(active: int, new: tuple[str, ...]) -> World:
         bodies += [("apis", api), ("contracts", contract)]
     for version, (store, body) in enumerate(bodies, 1):
         body["metadata"]["resourceVersion"] = str(version)
-        getattr(world, store).put(body, own=False)
-    return world
+        getattr(cluster, store).put(body, own=False)
+    return cluster
 
 
 async def both_at_once(active: int) -> tuple[list[bool], list[str]]:
     writer = SlowWriter()
-    controllers = ContractControllers(
-        kube=None,  # type: ignore[arg-type]
-        world=world_with(active, ("one", "two")),
-        statuses=writer,  # type: ignore[arg-type]
-        issuer_url="https://tokens.example.com",
+    cluster = cluster_with(active, ("one", "two"))
+    observer = Observer(
+        relations=cluster.relations,
+        secrets=None,  # type: ignore[arg-type]
+        issuer=Issuer("https://tokens.example.com"),
+        peppers=lambda _: (),
         namespace_labels=lambda _: {},
-        clock=lambda: NOW,
+        clock_trusted=lambda: True,
     )
-    tasks = [asyncio.create_task(controllers.contract(("team-a", name))) for name in ("one", "two")]
+    steps = StepRunner(None, cluster.clients, None, None, None, observer.issuer, observer.template_keys)  # type: ignore[arg-type]
+    reconciler = Reconciler(cluster, observer, steps, writer, lambda: NOW)  # type: ignore[arg-type]
+    contracts = [ObjectRef("Contract", "team-a", name) for name in ("one", "two")]
+    tasks = [asyncio.create_task(reconciler.reconcile(contract)) for contract in contracts]
     await asyncio.sleep(0)  # both have decided
     writer.answer.set()
     outcomes = await asyncio.gather(*tasks)
-    assert not controllers._beginning
+    assert steps.beginnings.of(ObjectRef("ApiClient", "team-a", "billing")) == 0
     return [outcome.done for outcome in outcomes], writer.written
 
 

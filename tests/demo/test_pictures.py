@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from apiclients.plan.render import markdown
-from demo.pictures import comment, terminal
+from demo.pictures import comment, story, terminal
 from tests.plan.golden_scene import golden_plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +39,14 @@ def test_a_comment_shows_what_is_open_and_folds_the_rest() -> None:
     assert "apiclient-plan:default" not in shown  # what is hidden
 
 
+def test_the_first_chapters_of_the_story_are_shown() -> None:
+    printed = (ROOT / "docs" / "demo.md").read_text().split("```")[1].strip()
+    shown = story.beginning(printed, 2)
+    assert "1. A client is declared" in shown
+    assert "curl -u" in shown
+    assert "3. A commit" not in shown
+
+
 def test_nothing_leaves_the_comment() -> None:
     picture = ET.fromstring(comment.render(markdown.render(golden_plan()), "CI"))
     width, height = float(picture.attrib["width"]), float(picture.attrib["height"])
@@ -56,4 +64,4 @@ def test_the_pictures_tell_nothing_of_the_machine(path: Path) -> None:
 
 
 def test_there_are_pictures() -> None:
-    assert [path.name for path in PICTURES] == ["plan-comment.svg", "status.svg"]
+    assert [path.name for path in PICTURES] == ["demo.svg", "plan-comment.svg", "status.svg"]

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from tests.faults.arena import Arena, open_arena
-from tests.faults.campaign import story
 from tests.faults.runner import failure, replay_command, shortened
+from tests.faults.stories import story
 
 
 def main() -> int:

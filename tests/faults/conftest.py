@@ -9,7 +9,7 @@ from tests.faults.arena import Arena, Team, open_arena
 _LOG_LINES = 25
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     """The arena that stories share: use ``arena``, which sees to it that it runs."""
     with open_arena(tmp_path_factory.mktemp("arena")) as arena:

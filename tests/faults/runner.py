@@ -3,7 +3,8 @@
 import traceback
 
 from tests.faults.arena import Arena
-from tests.faults.campaign import Story, Teller, story
+from tests.faults.campaign import Teller
+from tests.faults.stories import Story, story
 
 
 def failure(arena: Arena, steps: Story) -> str | None:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo.service import Service
-from tests.cluster.rest import RestError
-from tests.faults.arena import MAX_STALENESS, PATIENCE, Arena, Team, descriptors, open_arena, resident_bytes
+from tests.faults.arena import MAX_STALENESS, Arena, Team, descriptors, open_arena, resident_bytes
+from tests.toolkit.admin import RefusedError
+from tests.toolkit.waiting import PATIENCE
 
 _MEBIBYTE = 1024 * 1024
 _CLIENTS = 20
@@ -76,10 +77,10 @@ def live(team: Team, turn: int) -> None:
         case 0:
             team.client(name, secret={"revision": turn // (5 * _CLIENTS), "overlap": "1s"})
         case 1:
-            team.wish(name, "Suspended")
+            team.desire(name, "Suspended")
         case 2:
             team.hold(name, name)
-            team.wish(name, "Available")
+            team.desire(name, "Available")
         case 3:
             team.admin.delete("apiclientholds", team.namespace, name)
         case 4 if turn % 7 == 0:
@@ -97,7 +98,7 @@ def busy(team: Team) -> Iterator[list[int]]:
         for turn in itertools.count(_CLIENTS * 5):
             if ended.wait(0.05):
                 return
-            with contextlib.suppress(OSError, RestError, KeyError):
+            with contextlib.suppress(OSError, RefusedError, KeyError):
                 live(team, turn)
             turns[0] += 1
             if turn % 400 == 0:
@@ -126,7 +127,7 @@ def soak(arena: Arena, minutes: float) -> list[str]:
         busy(team) as turns,
     ):
         with suspended.ends(within=MAX_STALENESS):
-            bystanders.wish("suspended", "Suspended")
+            bystanders.desire("suspended", "Suspended")
         while time.monotonic() < end and arena.supervisor.restarts == restarts:
             time.sleep(_SAMPLE_SECONDS)
             for course in courses:

@@ -8,9 +8,9 @@ import pytest
 
 from apiclients.resources.apiclient import MAX_CONTRACTS
 from demo.stage import ROOT
-from tests.cluster.rest import JsonObject
-from tests.faults.admin import KINDS
-from tests.faults.arena import MAX_STALENESS, PATIENCE, RELIST_BOUND, Arena, Team, eventually, metric
+from tests.faults.arena import MAX_STALENESS, RELIST_BOUND, Arena, Team, metric
+from tests.toolkit.objects import KINDS, JsonObject
+from tests.toolkit.waiting import PATIENCE, eventually
 
 pytestmark = pytest.mark.cluster
 
@@ -33,6 +33,7 @@ def test_namespace_deleted_with_everything_in_it(arena: Arena, team: Team, shop:
     assert arena.verdicts(token) == {401}, "another client of the same name"
 
 
+@pytest.mark.rule(12)
 @pytest.mark.rule(14)
 def test_namespace_of_the_api_deleted_leaves_the_client_alone(arena: Arena, team: Team, shop: Team) -> None:
     path = team.contracted(shop)
@@ -46,13 +47,13 @@ def test_namespace_of_the_api_deleted_leaves_the_client_alone(arena: Arena, team
 
 
 @pytest.mark.rule(11)
-@pytest.mark.timeout(400)
 def test_crds_deleted_and_put_back_make_new_clients(arena: Arena, team: Team) -> None:
     team.declare("billing")
     uid = team.observed("billing", "Available")["metadata"]["uid"]
     secret = team.credentials("billing")
     with arena.promise("client whose kind was deleted", team.token("billing")) as promise:
         crds = [f"{plural}.apiclients.dev" for plural in KINDS]
+        arena.cluster.kubectl("annotate", "crd", *crds, "apiclients.dev/deletion=allowed")
         with promise.ends(within=RELIST_BOUND):
             arena.cluster.kubectl("delete", "crd", *crds, f"--timeout={PATIENCE:.0f}s", timeout=2 * PATIENCE)
         eventually("refused or 503", lambda: arena.verdicts(promise.token) <= {401, 503})
@@ -95,12 +96,12 @@ def test_secret_fought_over_is_a_conflict_and_the_good_ones_go_on_working(arena:
         try:
             eventually("conflict", stalled)
             written = secret_writes(arena)
-            threading.Event().wait(3)
+            before = edits
+            eventually("twenty more edits", lambda: edits > before + 20)
             assert secret_writes(arena) - written <= 2, "the operator does not play ping-pong"
         finally:
             ended.set()
             other.join(PATIENCE)
-        assert edits > 20
         assert {gate.ask(first).status for gate in arena.gates} == {200}, "the secret of before still works"
         issued = team.admin.get("apiclients", team.namespace, "billing")["status"]["lastCredentialId"]
         assert issued <= 2, "one rotation per overlap"
@@ -111,8 +112,9 @@ def test_secret_fought_over_is_a_conflict_and_the_good_ones_go_on_working(arena:
 
 @pytest.mark.rule(17, 24)
 def test_objects_of_the_largest_size(arena: Arena, team: Team) -> None:
+    """As large as the schema and the policy about metadata let it be."""
     many = {f"key-{number}": "x" * 60 for number in range(32)}
-    huge = {"annotations": {"example.com/notes": "x" * 250_000}, "labels": many}
+    huge = {"annotations": {"example.com/notes": "x" * 5_000}, "labels": many}
     spec: JsonObject = {
         "displayName": "d" * 253,
         "description": "d" * 1024,
@@ -126,7 +128,7 @@ def test_objects_of_the_largest_size(arena: Arena, team: Team) -> None:
     with arena.promise("the largest client", team.token(name)) as promise:
         assert all(gate.service.is_ready() for gate in arena.gates)
         with promise.ends(within=MAX_STALENESS):
-            team.wish(name, "Suspended")
+            team.desire(name, "Suspended")
         arena.until(401, promise.token)
 
 
@@ -150,13 +152,13 @@ def test_a_client_with_as_many_contracts_as_there_can_be(arena: Arena, team: Tea
     with arena.promise("client of many contracts", team.token("busy")):
         team.admin.delete("contracts", team.namespace, named[0])
         eventually("room for one", lambda: counts() == {"Active": MAX_CONTRACTS, "Inactive": 1})
-        team.wish("busy", "Retired")
+        team.desire("busy", "Retired")
         eventually("a retirement that names none is held", lambda: _active_names(team, "Retired") is not None)
         assert team.admin.get("apiclients", team.namespace, "busy")["status"]["observedStatus"] == "Available"
 
 
 def _active_names(team: Team, wished: str = "Available") -> list[str] | None:
-    """The names of the active contracts, once this wish is handled and as many as there can be are counted."""
+    """The names of the active contracts, once this status is handled and as many as there can be are counted."""
     obj = team.admin.get("apiclients", team.namespace, "busy")
     handled = (
         obj["spec"]["desiredStatus"] == wished and obj["status"]["desiredGeneration"] == obj["metadata"]["generation"]

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.faults.arena import Arena, eventually, open_arena
+from tests.faults.arena import Arena, open_arena
+from tests.toolkit.waiting import eventually
 
 pytestmark = pytest.mark.cluster
 
@@ -40,7 +41,6 @@ def _set_back(arena: Arena, change: Callable[[], object]) -> None:
 
 
 @pytest.mark.rule(7, 11, 17)
-@pytest.mark.timeout(400)
 def test_etcd_restored_to_an_earlier_state(arena: Arena) -> None:
     """What came after the backup is lost, a suspension too; nothing else is, and nobody has to lend a hand."""
     team = arena.team()
@@ -51,7 +51,7 @@ def test_etcd_restored_to_an_earlier_state(arena: Arena) -> None:
 
     def change() -> None:
         arena.until(200, token)
-        team.wish("leaked", "Suspended")
+        team.desire("leaked", "Suspended")
         arena.until(401, leaked)
         team.declare("newcomer")
         newcomers.append(team.token("newcomer"))
@@ -67,7 +67,7 @@ def test_etcd_restored_to_an_earlier_state(arena: Arena) -> None:
         arena.until_ready(arena.operator)
         assert team.credentials("good") == secret
         assert team.admin.find("apiclients", team.namespace, "newcomer") is None
-        team.wish("leaked", "Suspended")
+        team.desire("leaked", "Suspended")
         arena.until(401, leaked)
         for name in ("newcomer", "second", "third"):  # whoever watches from where history once was misses them
             team.declare(name)

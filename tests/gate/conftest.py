@@ -23,7 +23,7 @@ async def call(world: World) -> AsyncIterator[Caller]:
         yield caller
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[LocalCluster]:
     with LocalCluster() as running:
         running.kubectl("apply", "-k", str(MANIFESTS / "control"))

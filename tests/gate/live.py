@@ -12,13 +12,15 @@ from typing import Any
 import aiohttp
 import orjson
 
-from apiclients.gate.freshness import Bounds
 from apiclients.gate.main import Process
-from apiclients.gate.settings import parse_settings
+from apiclients.gate.state.freshness import Bounds
 from apiclients.kube.client import SECRETS, KubeClient, ResourceType
 from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, APIS, CONTRACT_APPROVALS, CONTRACTS
 from apiclients.resources.keys import KEY_RING_KEY
+from apiclients.settings.gate import GateSettings
+from apiclients.settings.load import load
 from tests.gate.support import ISSUER, SECRET, Caller, client_object, credential, key_ring
+from tests.toolkit.waiting import async_eventually
 
 NAMESPACE = "apiclients-system"
 FAR = 4_000_000_000.0  # these tests run by the real clock
@@ -38,14 +40,14 @@ class Admin:
         metadata = {"name": "apiclient-keys", "namespace": NAMESPACE}
         await self.client.create(SECRETS, NAMESPACE, {"metadata": metadata, "data": {KEY_RING_KEY: ring}})
 
-    async def declare(self, name: str, desired: str = "Available") -> dict[str, Any]:
+    async def declare(self, name: str, desired: str = "Available", namespace: str = "team-a") -> dict[str, Any]:
         with contextlib.suppress(Exception):
-            await self.client.delete(API_CLIENTS, "team-a", name)
+            await self.client.delete(API_CLIENTS, namespace, name)
         body = client_object(name, desired=desired, credentials=[credential(1, SECRET, expires=FAR)], not_before=1e9)
         body |= {"apiVersion": API_CLIENTS.api_version, "kind": API_CLIENTS.kind}
-        body["metadata"] = {"name": name, "namespace": "team-a"}
-        made = await self.client.create(API_CLIENTS, "team-a", body)
-        return await self.client.replace_status(API_CLIENTS, "team-a", name, made | {"status": body["status"]})
+        body["metadata"] = {"name": name, "namespace": namespace}
+        made = await self.client.create(API_CLIENTS, namespace, body)
+        return await self.client.replace_status(API_CLIENTS, namespace, name, made | {"status": body["status"]})
 
     async def make(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create an object as ``tests.gate.objects`` has it, with its status."""
@@ -64,7 +66,7 @@ class Admin:
         """Delete an object; returns it, or what else the API server answers."""
         return await self.client.delete(KINDS[kind], namespace, name)
 
-    async def wish(self, name: str, desired: str) -> dict[str, Any]:
+    async def desire(self, name: str, desired: str) -> dict[str, Any]:
         return await self.client.merge_patch(API_CLIENTS, "team-a", name, {"spec": {"desiredStatus": desired}})
 
 
@@ -83,10 +85,8 @@ class Running:
     def freshness(self) -> Any:
         return self.process._freshness
 
-    async def until(self, probe: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
-        async with asyncio.timeout(seconds):
-            while not await probe():  # noqa: ASYNC110 - other processes set no events
-                await asyncio.sleep(0.01)
+    async def until(self, probe: Callable[[], Awaitable[object]]) -> None:
+        await async_eventually("the gate has caught up", probe)
 
     async def status(self, path: str, **more: Any) -> int:
         return (await self.call("GET", path, **more))[0]
@@ -95,7 +95,8 @@ class Running:
         return await self.status("/readyz") == 200
 
     async def token_for(self, made: dict[str, Any]) -> str:
-        client_id = f"team-a.{made['metadata']['name']}.{made['metadata']['uid'][:8]}"
+        meta = made["metadata"]
+        client_id = f"{meta['namespace']}.{meta['name']}.{meta['uid'][:8]}"
         await self.until(lambda: self._knows(client_id))
         status, _, body = await self.call.token(auth=(client_id, SECRET))
         assert status == 200, body
@@ -112,19 +113,20 @@ class Running:
 
 
 @asynccontextmanager
-async def gate(client: KubeClient, bounds: Bounds | None = None, lease_interval: float = 0.5) -> AsyncIterator[Running]:
+async def gate(
+    client: KubeClient, bounds: Bounds | None = None, lease_interval: float = 0.5, more: tuple[str, ...] = ()
+) -> AsyncIterator[Running]:
     arguments = ["--issuer", ISSUER, "--host", "127.0.0.1", "--port", "0", "--replica-name", "test"]
     found = bounds or Bounds(interval=0.2, max_staleness=2.0, relist_interval=5.0)
     arguments += ["--proof-interval", str(found.interval), "--max-staleness", str(found.max_staleness)]
-    arguments += ["--relist-interval", str(found.relist_interval), "--lease-interval", str(lease_interval)]
-    process = Process(parse_settings(arguments, {}), client, None)
+    arguments += ["--relist-interval", str(found.relist_interval), "--lease-interval", str(lease_interval), *more]
+    process = Process(load(GateSettings, arguments), client, None)
     task = asyncio.create_task(process.run())
     try:
         async with aiohttp.ClientSession() as session, asyncio.timeout(60):
-            while not process.server.started:
-                await asyncio.sleep(0.01)
-                assert not task.done(), task
+            await async_eventually("it serves, or has ended", lambda: process.server.started or task.done())
+            assert not task.done(), task
             yield Running(process, Caller(session, f"http://127.0.0.1:{process.server.port}"))
     finally:
         process.server.should_exit = True
-        assert await asyncio.wait_for(task, 10) == 0
+        assert await asyncio.wait_for(task, 60) == 0

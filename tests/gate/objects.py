@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiclients.lifecycle.calls import CallDenial, Route
+from apiclients.lifecycle.api_view import Route
+from apiclients.lifecycle.calls import CallDenial
 from apiclients.resources.fields import format_time
 from tests.gate.support import START, UID, World, time_at
 
@@ -40,14 +41,18 @@ def api_object(
     acknowledged: int = 0,
     plans: tuple[dict[str, Any], ...] = (STANDARD, GOLD),
     deleting: bool = False,
+    created: float | None = None,
+    public_url: str | None = None,
 ) -> dict[str, Any]:
-    """``accepted`` is the wish in force, as status has it."""
+    """``accepted`` is the desired status in force, as status has it; ``created`` in seconds since the epoch."""
+    creation = {"creationTimestamp": format_time(time_at(created))} if created is not None else {}
     return {
-        "metadata": _metadata(key, api_uid(key), 1, deleting),
+        "metadata": _metadata(key, api_uid(key), 1, deleting) | creation,
         "spec": {
             "desiredStatus": desired,
             "plans": list(plans),
             "retirement": {"acknowledgedContractCount": acknowledged},
+            **({"publicURL": public_url} if public_url is not None else {}),
         },
         "status": {"desiredStatus": accepted} if accepted else {},
     }
@@ -132,7 +137,7 @@ def hold_object(
     return {"metadata": _metadata((namespace, name), f"hold-{namespace}-{name}", 1, False), "spec": spec}
 
 
-def way(world: World, api: tuple[str, str] = API, uid: str = UID) -> Route | CallDenial:
+def route_of(world: World, api: tuple[str, str] = API, uid: str = UID) -> Route | CallDenial:
     """How a client gets to an Api in this world."""
-    access = world.routes.find("/".join(api).encode())
-    return access.way(uid).route if access else CallDenial.NO_CONTRACT
+    access, client = world.access.find("/".join(api).encode()), world.picture.by_uid.get(uid)
+    return access.route(client) if access is not None and client is not None else CallDenial.NO_CONTRACT

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from apiclients.gate.server import GateServer
+from apiclients.gate.http.server import GateServer
 
 
 @dataclass

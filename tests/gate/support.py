@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -17,22 +17,24 @@ import yarl
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from apiclients.gate.app import GateApp
-from apiclients.gate.documents import Documents
-from apiclients.gate.holds import Holds
-from apiclients.gate.keystore import KeyStore
+from apiclients.gate.http.app import GateApp
+from apiclients.gate.http.documents import Document, Documents, public_documents
+from apiclients.gate.http.health import HealthApp, health_documents
+from apiclients.gate.http.server import GateServer, make_server
 from apiclients.gate.metrics import Metrics
-from apiclients.gate.picture import Entry, Picture
-from apiclients.gate.problems import Problem
-from apiclients.gate.routes import Routes
-from apiclients.gate.server import GateServer, make_server
-from apiclients.gate.service import Gate
-from apiclients.gate.signing import LoadedRing, load_ring
-from apiclients.gate.tally import Tally
+from apiclients.gate.state.problems import Problem
+from apiclients.gate.state.reading import Entry, on_bad
+from apiclients.gate.state.state import GateState
+from apiclients.gate.state.tally import Tally
+from apiclients.gate.tokens.gate import Gate
+from apiclients.gate.tokens.keystore import KeyStore
+from apiclients.gate.tokens.signing import LoadedRing, load_ring
 from apiclients.kube.cache import Change
-from apiclients.kube.objects import WatchEvent
-from apiclients.kube.picture import Picture as Store
+from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, APIS, CONTRACT_APPROVALS, CONTRACTS, TOKEN_ISSUERS
+from apiclients.kube.object_state import ObjectState as Store
+from apiclients.kube.objects import ResourceType, WatchEvent
 from apiclients.lifecycle.access import ClientView, client_view
+from apiclients.lifecycle.budget import NAMESPACE_BUDGET
 from apiclients.lifecycle.digests import digest
 from apiclients.resources.fields import format_time
 from apiclients.resources.keys import Algorithm, KeyRing, Pepper, SigningKey
@@ -79,13 +81,16 @@ def private_pem(algorithm: Algorithm, number: int) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
-def signing_key(kid: str, algorithm: Algorithm = Algorithm.ES256, active: float = START - 86400) -> SigningKey:
+def signing_key(
+    kid: str, algorithm: Algorithm = Algorithm.ES256, active: float = START - 86400, *, low_s: bool = True
+) -> SigningKey:
     return SigningKey(
         kid=kid,
         algorithm=algorithm,
         private_key=private_pem(algorithm, hash(kid)),
         created_time=time_at(min(active, START) - 3600),
         active_from=time_at(active),
+        low_s=low_s,
     )
 
 
@@ -130,13 +135,21 @@ def client_object(
     generation: int = 1,
     accepted: str | None = None,
     behind: int = 0,
+    identities: tuple[tuple[str, str], ...] = (),
+    since: float | None = START - 3600,
+    issue: bool = True,
+    jwks: str | None = None,
+    created: float = START - 7200,
 ) -> dict[str, Any]:
-    """An ApiClient as the API server would hand it out. ``accepted`` is the wish in force, as status has it."""
+    """An ApiClient as the API server hands it out. ``accepted`` is the desired status in force, as status has it.
+
+    ``identities`` are names of TokenIssuers and subjects, in force ``since`` then.
+    """
     tokens: dict[str, Any] = {"lifetime": lifetime}
     if spec_not_before is not None:
         tokens["notBefore"] = format_time(time_at(spec_not_before))
     metadata: dict[str, Any] = {"namespace": namespace, "name": name, "uid": uid, "resourceVersion": str(version)}
-    metadata |= {"labels": labels or {}, "generation": generation}
+    metadata |= {"labels": labels or {}, "generation": generation, "creationTimestamp": format_time(time_at(created))}
     if deleting:
         metadata["deletionTimestamp"] = format_time(time_at(START))
     status: dict[str, Any] = {
@@ -148,11 +161,16 @@ def client_object(
         status |= {"desiredStatus": accepted, "desiredGeneration": generation - behind}
     if not_before is not None:
         status["tokens"] = {"notBefore": format_time(time_at(not_before))}
-    return {"metadata": metadata, "spec": {"desiredStatus": desired, "tokens": tokens}, "status": status}
+    claims = [{"issuer": issuer, "subject": subject} for issuer, subject in identities]
+    if since is not None:
+        status["identities"] = [{**claim, "since": format_time(time_at(since))} for claim in claims]
+    spec = {"desiredStatus": desired, "tokens": tokens, "identities": claims, "secret": {"issue": issue}}
+    spec |= {"keys": {"jwks": jwks}} if jwks is not None else {}
+    return {"metadata": metadata, "spec": spec, "status": status}
 
 
 def view_of(**fields: Any) -> ClientView:
-    return client_view(ApiClient.from_object(client_object(**fields)))
+    return replace(client_view(ApiClient.from_object(client_object(**fields))), secret_name="")
 
 
 @dataclass
@@ -165,6 +183,46 @@ class Evidence:
         return self.why
 
 
+def store_of(state: GateState, kind: ResourceType) -> Store[Entry]:
+    """What stands behind a Reflector, as in the program."""
+    return Store(state.read[kind.plural], state.apply[kind.plural], on_bad(kind.kind))
+
+
+class Revoker:
+    """Stores revocations as an API server would; ``error`` is what it answers instead."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.error: Exception | None = None
+        self.added: list[tuple[str, str, int]] = []
+
+    async def add(self, fingerprint: str, client: ClientView, ends: int) -> None:
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        self.added.append((fingerprint, client.uid, ends))
+        self._world.revoke(fingerprint, client.uid, client.namespace, expires=ends)
+
+
+class Reviews:
+    """Reviews tokens of service accounts as the API server does; ``error`` is raised instead of an answer."""
+
+    def __init__(self) -> None:
+        self.live = True
+        self.error: Exception | None = None
+        self.asked: list[tuple[str, str, str]] = []
+        #: What happens while the API server thinks.
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    async def is_live(self, token: bytes, subject: str, client_uid: str) -> bool:
+        self.asked.append((token.decode(), subject, client_uid))
+        await asyncio.sleep(0)
+        self.meanwhile()
+        if self.error is not None:
+            raise self.error
+        return self.live
+
+
 @dataclass
 class World:
     """A gate with everything in it that tests reach for."""
@@ -174,25 +232,39 @@ class World:
     ring: KeyRing = field(default_factory=key_ring)
     issuer: str = ISSUER
     version: int = 0
+    namespace_budget: int = NAMESPACE_BUDGET
 
     def __post_init__(self) -> None:
         self.tally = Tally()
-        self.holds = Holds()
-        self.routes = Routes(self.issuer)
-        self.picture = Picture(
-            self.holds, self.routes, self.clock.monotonic, on_gone=lambda view: self.tally.forget(view.uid)
-        )
+        self.state = GateState(self.issuer, self.tally, self.clock.monotonic, namespace_budget=self.namespace_budget)
+        self.picture, self.access = self.state.picture, self.state.access
         self.keys = KeyStore(self.issuer)
         self.keys.use(load_ring(self.ring))
-        self.metrics = Metrics(self.tally, self.picture.by_uid, self.routes)
-        self.gate = Gate(self.issuer, self.picture, self.routes, self.keys, self.evidence, self.tally, self.clock.wall)
-        routes, holds = self.routes, self.holds
-        self._stores: dict[str, Store[Any]] = {
-            "api": Store(routes.read_api, routes.apply_api, routes.read_bad),
-            "contract": Store(routes.read_contract, routes.apply_contract, routes.read_bad),
-            "approval": Store(routes.read_approval, routes.apply_approval, routes.read_bad),
-            "hold": Store(holds.read, holds.apply, holds.read_bad),
+        self.revoker = Revoker(self)
+        self.metrics = Metrics(self.tally, self.picture.by_uid, self.access)
+        self.reviews = Reviews()
+        self.gate = Gate(
+            self.issuer,
+            self.state,
+            self.keys,
+            self.evidence,
+            self.tally,
+            self.revoker,
+            self.reviews,
+            self.clock.wall,
+        )
+        self._stores = {
+            short: store_of(self.state, kind)
+            for short, kind in {
+                "api": APIS,
+                "contract": CONTRACTS,
+                "approval": CONTRACT_APPROVALS,
+                "hold": API_CLIENT_HOLDS,
+                "issuer": TOKEN_ISSUERS,
+            }.items()
         }
+        revocations = self.state.revocations
+        self._revoked = Store(revocations.read, revocations.apply, revocations.read_bad)
         self.put()
 
     def tell(self, kind: str, body: dict[str, Any], type_: str = "MODIFIED") -> None:
@@ -204,6 +276,24 @@ class World:
     def gone(self, kind: str, namespace: str, name: str) -> None:
         """Let it hear that such an object has gone."""
         self.tell(kind, {"metadata": {"namespace": namespace, "name": name}}, "DELETED")
+
+    def revoke(
+        self, fingerprint: str, client_uid: str = UID, namespace: str = "team-a", expires: float = START + 3600
+    ) -> None:
+        """Let it hear of a TokenRevocation."""
+        created = format_time(time_at(self.clock.wall()))
+        meta = {"namespace": "apiclients-system", "name": fingerprint, "uid": "r", "creationTimestamp": created}
+        spec = {"clientUid": client_uid, "clientNamespace": namespace, "expiresTime": format_time(time_at(expires))}
+        self._tell_revocation({"metadata": meta, "spec": spec})
+
+    def unrevoke(self, fingerprint: str) -> None:
+        """Let it hear that such an object has gone."""
+        self._tell_revocation({"metadata": {"namespace": "apiclients-system", "name": fingerprint}}, "DELETED")
+
+    def _tell_revocation(self, body: dict[str, Any], type_: str = "ADDED") -> None:
+        self.version += 1
+        body["metadata"]["resourceVersion"] = str(self.version)
+        self._revoked.take_event(WatchEvent(type_, body))
 
     @property
     def loaded(self) -> LoadedRing:
@@ -223,7 +313,8 @@ class World:
 
     def apply(self, key: tuple[str, str], entry: Entry | None, version: int) -> None:
         old = self.picture._known.get(key)
-        self.picture.apply(Change(key, old.entry if old else None, entry, version, "watch"))
+        change: Change[Entry] = Change(key, old.entry if old else None, entry, version, "watch")
+        self.state.apply[API_CLIENTS.plural](change)
 
     @property
     def client(self) -> ClientView:
@@ -247,7 +338,16 @@ class World:
         return self.loaded.sign({name: value for name, value in wanted.items() if value is not None}, now)
 
     def app(self, body_seconds: float = 10.0) -> GateApp:
-        return GateApp(self.gate, Documents(self.gate, self.metrics.render), body_seconds)
+        """The application of a gate with one port."""
+        documents = public_documents(self.gate) | self._health()
+        return GateApp(self.gate, Documents(self.gate, documents), body_seconds)
+
+    def health_app(self) -> HealthApp:
+        """The application of a port for health and metrics."""
+        return HealthApp(Documents(self.gate, self._health()))
+
+    def _health(self) -> dict[bytes, Document]:
+        return health_documents(self.gate, self.metrics.render)
 
 
 @asynccontextmanager
@@ -298,6 +398,14 @@ class Caller:
             auth = None
         status, headers, body = await self("POST", "/token", data=FORM if form is None else form, auth=auth, **more)
         return status, headers, orjson.loads(body)
+
+    async def revoke(
+        self, token: str | None, secret: str = SECRET, client: str = CLIENT_ID, **more: str
+    ) -> tuple[int, Any]:
+        form = more if token is None else more | {"token": token}
+        status, headers, _ = await self("POST", "/revoke", data=form, auth=(client, secret))
+        assert headers["Cache-Control"] == "no-store"
+        return status, headers
 
     async def introspect(self, token: str, secret: str = SECRET, client: str = CLIENT_ID) -> tuple[int, Any]:
         status, headers, body = await self("POST", "/introspect", data={"token": token}, auth=(client, secret))

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from apiclients.gate.problems import Problem
+from apiclients.gate.state.problems import Problem
 from tests.gate.objects import (
     API,
     CONTRACT,
@@ -20,6 +20,7 @@ from tests.gate.objects import (
     hold_object,
 )
 from tests.gate.support import CLIENT_ID, ISSUER, START, UID, Caller, World, calling, hours
+from tests.toolkit.scraping import SCRAPERS, labels_in
 
 AUDIENCE = f"{ISSUER}/apis/team-b/orders"
 PATH = "/authz/team-b/orders"
@@ -61,7 +62,18 @@ class TestAllowed:
         world.tell("api", api_object(plans=({"name": "standard"},)))
         status, headers = await call.check(good(world, ""), PATH)
         assert (status, headers["X-Client-Scope"]) == (200, "")
-        assert not [name for name in headers if name.startswith("x-ratelimit")]
+        assert (headers["X-RateLimit-Limit"], headers["X-RateLimit-Window"]) == ("", "")
+
+    @pytest.mark.parametrize("path", [PATH, "/check"])
+    async def test_all_headers_are_there_to_take_the_place_of_the_callers(
+        self, world: World, call: Caller, path: str
+    ) -> None:
+        """Envoy replaces those headers of a caller that the gate answers, and lets the others through."""
+        world.tell("api", api_object(plans=({"name": "standard"},)))
+        _, headers = await call.check(world.token(aud=[ISSUER, AUDIENCE]), path)
+        names = {name.lower() for name in headers if name.lower().startswith(("x-client-", "x-ratelimit-"))}
+        assert names == {"x-client-id", "x-client-scope", "x-client-plan", "x-ratelimit-limit", "x-ratelimit-window"}
+        assert headers["X-Token-Expires"] == str(int(START) + 12 * 3600)
 
     @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS", "HEAD", "PROPFIND"])
     async def test_any_method_and_whatever_is_appended(self, world: World, call: Caller, method: str) -> None:
@@ -77,8 +89,7 @@ class TestAllowed:
     async def test_uses_are_noted(self, world: World, call: Caller) -> None:
         await call.check(good(world), PATH)
         assert world.tally.last_uses() == {UID: START}
-        (api,) = world.routes.known()
-        assert list(api.contract_uses()) == [(CONTRACT, START)]
+        assert list(world.access.contract_uses(world.picture.by_uid)) == [(CONTRACT, START)]
 
 
 def _no_contract(world: World) -> None:
@@ -144,7 +155,7 @@ class TestRefused:
                 told = {key: value.replace(name, "NAME") for key, value in headers.items() if key != "date"}
                 answers.append((status, told))
         assert answers[:5] == answers[5:]
-        assert [status for status, _ in answers[:5]] == [401, 401, 401, 401, 403]
+        assert [status for status, _ in answers[:5]] == [401, 401, 403, 403, 403]
 
     @pytest.mark.rule(13, 15)
     @pytest.mark.parametrize("desired", ["Retired", "Published"])
@@ -160,6 +171,20 @@ class TestRefused:
         world.gone("contract", *CONTRACT)
         assert (await call.check(token, PATH))[0] == 403
 
+    @pytest.mark.rule(13, 15)
+    async def test_a_token_of_before_the_api_was_made_is_for_another_one(self, world: World, call: Caller) -> None:
+        """Deleted and made again under the same name, an Api takes no token that was issued for the one before it."""
+        old, other = good(world), {"token": good(world, aud=[AUDIENCE, ISSUER])}
+        world.tell("api", api_object(created=START))
+        status, headers = await call.check(old, PATH)
+        assert (status, 'error="invalid_token"' in headers["WWW-Authenticate"]) == (401, True)
+        assert world.tally.calls["deny", "token_before_api"] == 1
+        assert (await call.check(other["token"]))[0] == 200, "it is for the issuer as well"
+        _, _, answer = await call.token({"grant_type": "client_credentials", "resource": AUDIENCE})
+        assert (await call.check(answer["access_token"], PATH))[0] == 200, "a new one of the same second"
+        world.gone("contract", *CONTRACT)
+        assert (await call.check(old, PATH))[0] == 403, "strangers are told nothing of its age"
+
     @pytest.mark.rule(9, 13)
     async def test_a_retirement_that_is_held_changes_nothing(self, world: World, call: Caller) -> None:
         token, second = good(world), "cccccccc-0000-4000-8000-000000000002"
@@ -171,7 +196,12 @@ class TestRefused:
         world.tell("contract", contract_object(("team-c", "other"), uid=second, client_uid="another"))
         assert (await call.check(token, PATH))[0] == 200
 
+    async def test_without_a_public_url_challenges_name_no_metadata(self, call: Caller) -> None:
+        """They could not name the URL that was called, and strict clients refuse them (RFC 9728 section 3.3)."""
+        assert (await call.check(None, PATH))[1]["WWW-Authenticate"] == 'Bearer realm="apiclients"'
+
     async def test_challenges_name_the_metadata(self, world: World, call: Caller) -> None:
+        world.tell("api", api_object(public_url="https://api.example.com/orders"))
         for token, error in (
             (None, ""),
             ("garbage", 'error="invalid_token", error_description="The access token is not valid for this API.", '),
@@ -188,6 +218,21 @@ class TestRefused:
     async def test_another_audience(self, world: World, call: Caller, audience: str) -> None:
         assert (await call.check(good(world, aud=audience), PATH))[0] == 401
 
+    @pytest.mark.rule(1, 15)
+    async def test_a_new_token_is_asked_for_only_where_it_would_pass(self, world: World, call: Caller) -> None:
+        """403 while the contract waits; then 401, upon which a client asks for the token that passes."""
+        before = world.token()  # for the issuer alone, as one that was issued before the contract came into force
+        world.tell("contract", contract_object(observed="PendingApproval", in_force=None))
+        status, headers = await call.check(before, PATH)
+        assert (status, "WWW-Authenticate" in headers) == (403, False)
+        assert world.tally.calls["deny", "no_contract"] == 1
+        world.tell("contract", contract_object())
+        status, headers = await call.check(before, PATH)
+        assert (status, 'error="invalid_token"' in headers["WWW-Authenticate"]) == (401, True)
+        assert world.tally.calls["deny", "wrong_audience"] == 1
+        assert (await call.check(good(world), PATH))[0] == 200
+
+    @pytest.mark.rule(1)
     async def test_a_token_for_an_api_is_none_for_the_issuer(self, world: World, call: Caller) -> None:
         assert (await call.check(good(world)))[0] == 401
         assert world.tally.checks["deny", "wrong_audience"] == 1
@@ -205,6 +250,7 @@ class TestRefused:
         world.gone("contract", *CONTRACT)
         assert (await call.check(token, PATH))[0] == 401
 
+    @pytest.mark.rule(1)
     async def test_a_hold_and_a_late_token(self, world: World, call: Caller) -> None:
         token = good(world)
         world.tell("hold", hold_object())
@@ -322,8 +368,8 @@ class TestPaths:
 
     @pytest.mark.parametrize("name", ["orders-2", "orders.v2", "order", "ordersx", "x" * 63])
     async def test_similar_names_are_other_apis(self, world: World, call: Caller, name: str) -> None:
-        assert (await call.check(good(world), f"/authz/team-b/{name}"))[0] == 401
-        assert (await call.check(good(world), "/authz/team-c/orders"))[0] == 401
+        assert (await call.check(good(world), f"/authz/team-b/{name}"))[0] == 403
+        assert (await call.check(good(world), "/authz/team-c/orders"))[0] == 403
 
     @pytest.mark.parametrize("path", ["/authzx/team-b/orders", "//authz/team-b/orders", "/%61uthz/team-b/orders"])
     async def test_other_paths_do_not_exist(self, world: World, call: Caller, path: str) -> None:
@@ -368,14 +414,15 @@ class TestMetrics:
         await call.check(None, "/authz/team-b/absent")
         text = (await call("GET", "/metrics"))[2].decode()
         for line in (
-            'apiclient_gate_checks_total{endpoint="authz",reason="accepted",verdict="allow"} 1.0',
-            'apiclient_gate_checks_total{endpoint="authz",reason="no_credentials",verdict="deny"} 2.0',
-            'apiclient_gate_api_calls_total{name="orders",namespace="team-b",verdict="allow"} 1.0',
-            'apiclient_gate_api_calls_total{name="orders",namespace="team-b",verdict="deny"} 1.0',
-            'apiclient_gate_contract_last_use_timestamp_seconds{name="billing-orders",namespace="team-a"} 1.8e+09',
+            'apiclient_gate_checks_total{handler="authz",reason="accepted",verdict="allow"} 1.0',
+            'apiclient_gate_checks_total{handler="authz",reason="no_credentials",verdict="deny"} 2.0',
+            'apiclient_gate_api_calls_total{api="orders",api_namespace="team-b",verdict="allow"} 1.0',
+            'apiclient_gate_api_calls_total{api="orders",api_namespace="team-b",verdict="deny"} 1.0',
+            'contract_last_use_timestamp_seconds{contract="billing-orders",contract_namespace="team-a"} 1.8e+09',
         ):
             assert line in text, text
         assert "absent" not in text
+        assert not labels_in(text) & SCRAPERS
 
     async def test_series_go_with_their_objects(self, world: World, call: Caller) -> None:
         await call.check(good(world), PATH)
@@ -387,4 +434,4 @@ class TestMetrics:
         assert "api_calls_total{" in text
         world.gone("api", *API)
         assert "api_calls_total{" not in (await call("GET", "/metrics"))[2].decode()
-        assert world.routes.known() == []
+        assert world.access.known() == []

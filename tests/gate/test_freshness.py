@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from apiclients.gate.freshness import CLOCK_LIMIT, DENIED_SELECTOR, Bounds, Freshness, Proof, find_denied
-from apiclients.gate.picture import Finding
-from apiclients.gate.problems import Problem
+from apiclients.gate.state.freshness import CLOCK_LIMIT, DENIED_SELECTOR, Bounds, Freshness, Proof, find_denied
+from apiclients.gate.state.picture import Finding
+from apiclients.gate.state.problems import Problem
 from apiclients.kube.client import KubeClient, Page
 from apiclients.kube.errors import ApiError, MalformedObjectError, UnreachableError
 from apiclients.kube.kinds import API_CLIENTS
@@ -27,11 +27,11 @@ class HoldLists:
     """Stands for the Reflector of holds."""
 
     last_list_started: float | None = 1000.0
-    relists: int = 0
+    confirmed: list[frozenset[str]] = field(default_factory=list)
     error: Exception | None = None
 
-    async def relist(self) -> None:
-        self.relists += 1
+    async def confirm(self, left_out: frozenset[str]) -> None:
+        self.confirmed.append(left_out)
         if self.error:
             raise self.error
 
@@ -47,15 +47,19 @@ class Server:
     hold: asyncio.Event | None = None
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     refreshed: list[tuple[str, str]] = field(default_factory=list)
-    relists: int = 0
+    comparisons: int = 0
     last_list_started: float | None = 1000.0
     resource_version: int = 0
     truth: dict[str, Any] | None = None
     trusted: bool = True
     limits: list[float] = field(default_factory=list)
     holds: HoldLists = field(default_factory=HoldLists)
+    revocations: HoldLists = field(default_factory=HoldLists)
+    left_out: frozenset[str] = frozenset()
+    during_comparison: Callable[[], object] = lambda: None
 
-    async def find(self) -> Proof:
+    async def find(self, left_out: frozenset[str]) -> Proof:
+        self.left_out = left_out
         self.asked.set()
         if self.hold:
             await self.hold.wait()
@@ -70,8 +74,10 @@ class Server:
         if self.truth is not None:
             self.world.put(**self.truth)
 
-    async def relist(self) -> None:
-        self.relists += 1
+    async def confirm(self, left_out: frozenset[str]) -> None:
+        assert not left_out
+        self.comparisons += 1
+        self.during_comparison()
         if self.error:
             raise self.error
 
@@ -89,8 +95,10 @@ def make(world: World, server: Server, bounds: Bounds | None = None) -> Freshnes
     return Freshness(
         server.find,
         world.picture,
+        world.state.refusals,
         server,
         server.holds,
+        server.revocations,
         [],
         server.clock_trusted,
         bounds or Bounds(),
@@ -187,10 +195,10 @@ class TestStaleness:
         world.clock.advance(10_000)
         assert freshness.problem() is None
         server.trusted = False
-        assert freshness.problem() is not None
+        assert freshness.problem() is Problem.CLOCK
 
     async def test_without_lists_deletions_would_go_unseen(self, world: World, server: Server) -> None:
-        freshness = make(world, server)
+        freshness = make(world, server, Bounds(relist_interval=60))
         for _ in range(20):
             world.clock.advance(9)
             assert await freshness.prove()
@@ -201,6 +209,8 @@ class TestStaleness:
         server.last_list_started = world.clock.monotonic()
         assert freshness.problem() == Problem.LISTS_STALE  # of another kind
         server.holds.last_list_started = world.clock.monotonic()
+        assert freshness.problem() == Problem.LISTS_STALE
+        server.revocations.last_list_started = world.clock.monotonic()
         assert freshness.problem() is None
 
 
@@ -295,7 +305,7 @@ class TestFindings:
         assert (server.refreshed, freshness.lost_events) == ([KEY], 0)
         assert world.picture.open_findings() == ()
 
-    async def test_many_losses_are_one_list(self, world: World, server: Server) -> None:
+    async def test_many_losses_are_one_comparison(self, world: World, server: Server) -> None:
         freshness = make(world, server)
         for n in range(30):
             world.put(name=f"c{n}", uid=f"{n:08d}-0000-4000-8000-000000000000")
@@ -305,14 +315,43 @@ class TestFindings:
         await freshness.prove()
         await freshness.prove()
         await freshness.heal()
-        assert (server.relists, server.refreshed) == (1, [])
+        assert (server.comparisons, server.refreshed) == (1, [])
+
+    async def test_many_deletions_that_overtook_the_proof_are_asked_about_once(
+        self, world: World, server: Server
+    ) -> None:
+        """A namespace goes while a list is under way. No event of these objects will come any more."""
+        freshness = make(world, server)
+        server.findings = tuple(finding(key=("team-a", f"c{n}")) for n in range(30))
+        await freshness.prove()
+        server.findings = ()
+        await freshness.prove()
+        server.error = UnreachableError("down")
+        await freshness.heal()
+        assert len(world.picture.open_findings()) == 30  # nothing was learned
+        server.error = None
+        for _ in range(3):
+            await freshness.prove()
+            await freshness.heal()
+        assert world.picture.open_findings() == ()
+        assert (server.comparisons, freshness.lost_events) == (2, 0)
+
+    async def test_what_a_proof_finds_during_a_comparison_outlives_it(self, world: World, server: Server) -> None:
+        freshness = make(world, server)
+        server.findings = tuple(finding(key=("team-a", f"c{n}")) for n in range(30))
+        await freshness.prove()
+        await freshness.prove()
+        newer = finding(60, ("team-a", "c0"))
+        server.during_comparison = lambda: world.picture.deny(newer)
+        await freshness.heal()
+        assert world.picture.open_findings() == (newer,)
 
     async def test_a_list_older_than_the_watch_proves_nothing(self, world: World, server: Server) -> None:
         freshness = make(world, server)
         server.resource_version, server.version = 2000, 1999
         assert await freshness.prove() is False
         await freshness.heal()
-        assert server.relists == 1
+        assert server.comparisons == 1
         server.resource_version = 0  # the Reflector has started anew
         assert await freshness.prove()
 
@@ -322,7 +361,7 @@ class TestFindings:
         assert await freshness.prove()
         server.holds.error, server.findings = error, (finding(),)
         assert not await freshness.prove()
-        assert (freshness.proofs, freshness.failures, server.holds.relists) == (1, 1, 2)
+        assert (freshness.proofs, freshness.failures, len(server.holds.confirmed)) == (1, 1, 2)
         assert desired(world) is DesiredStatus.SUSPENDED  # what was found counts, although it is no proof
         server.holds.error = None
         assert await freshness.prove()
@@ -373,5 +412,7 @@ async def test_what_a_proof_asks() -> None:
     client: Any = Lists(Page([item("a", 5)], "10"), Page([item("b", 7)], "10"))
     typed: KubeClient = client
     proof = await find_denied(typed, API_CLIENTS)
-    assert client.asked == {"field_selector": DENIED_SELECTOR, "metadata_only": True}
+    assert client.asked == {"field_selector": DENIED_SELECTOR, "identity_only": True}
     assert proof == Proof((Finding(("n", "a"), "u-a", 5, 3), Finding(("n", "b"), "u-b", 7, 3)), 10)
+    await find_denied(typed, API_CLIENTS, frozenset({"y", "x"}))
+    assert client.asked["field_selector"] == f"{DENIED_SELECTOR},metadata.namespace!=x,metadata.namespace!=y"

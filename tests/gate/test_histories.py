@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from apiclients.lifecycle.access import ALONE, Beside
+from apiclients.gate.state.reading import Unreadable, on_bad
+from apiclients.lifecycle.access import ClientView
+from apiclients.lifecycle.api_view import api_view
 from apiclients.lifecycle.approvals import ruling
-from apiclients.lifecycle.calls import CallDenial, api_view, contract_view, counts_as_active, route
+from apiclients.lifecycle.calls import route
+from apiclients.lifecycle.contract_view import ContractView, contract_view, counts_as_active
 from apiclients.lifecycle.holds import HoldView, hold_view, matches
 from apiclients.resources.apiclient import DesiredStatus
 from apiclients.resources.objects import Api, ApiClientHold, Contract, ContractApproval, InvalidObjectError
 from apiclients.resources.selectors import LabelSelector
-from tests.gate.objects import GOLD, STANDARD, api_object, approval_object, contract_object, hold_object, way
+from tests.gate.objects import GOLD, STANDARD, api_object, approval_object, contract_object, hold_object, route_of
 from tests.gate.support import World
 
 NAMESPACES, NAMES = ("n", "m"), ("a", "b")
@@ -143,40 +147,41 @@ class Histories(RuleBasedStateMachine):
         contracts = self.readable("contract", lambda body: contract_view(Contract.from_object(body)))
         apis = self.readable("api", lambda body: api_view(Api.from_object(body)))
         rulings = self.readable("approval", lambda body: ruling(ContractApproval.from_object(body)))
-        doubted = [
-            (key[0], tuple(body["spec"]["contract"].values()))
-            for key, body in self.objects["approval"].items()
+        rulings += [
+            found.view
+            for body in self.objects["approval"].values()
             if _read(ContractApproval.from_object, body) is None
+            and isinstance(found := on_bad("ContractApproval")(body, ValueError()), Unreadable)
+            and found.view is not None
         ]
-        for key, uid in itertools.product(KEYS, UIDS):
+        for key, client in itertools.product(KEYS, list(self.world.picture.by_uid.values())):
             api = next((one for one in apis if (one.namespace, one.name) == key), None)
             here = [c for c in contracts if c.claim.api == key]
-            mine = sorted(
-                (c for c in here if c.in_force is not None and c.in_force.client_uid == uid),
-                key=lambda c: c.claim.name,
-            )
-            expected = route(uid, mine, api, rulings, sum(map(counts_as_active, here)))
-            if any((key[0], (c.claim.namespace, c.claim.name)) in doubted for c in mine):
-                expected = CallDenial.NO_CONTRACT
-            assert way(self.world, key, uid) == expected
-        for uid in UIDS:
-            paths = {c.claim.api for c in contracts if c.in_force is not None and c.in_force.client_uid == uid}
-            assert [(api.namespace, api.name) for api in self.world.routes.of_client(uid)] == sorted(paths)
-            active = {c.claim.name for c in contracts if counts_as_active(c) and c.in_force.client_uid == uid}
-            assert self.world.routes.active_names(uid) == active
+            mine = sorted((c for c in here if _claims(c, client)), key=lambda c: (c.deleting, c.age_key, c.claim.name))
+            named = {(c.claim.namespace, c.claim.name) for c in mine}
+            about = [one for one in rulings if one.namespace == key[0] and one.contract in named]
+            expected = route(client.uid, mine, api, about, sum(map(counts_as_active, here)))
+            assert route_of(self.world, key, client.uid) == expected
+        for client in self.world.picture.by_uid.values():
+            paths = {c.claim.api for c in contracts if _claims(c, client)}
+            assert [(api.namespace, api.name) for api in self.world.access.of_client(client)] == sorted(paths)
 
     @invariant()
-    def besides_are_right(self) -> None:
+    def contexts_are_right(self) -> None:
+        contracts = self.readable("contract", lambda body: contract_view(Contract.from_object(body)))
         holds = [_hold(body) for body in self.objects["hold"].values()]
         for view in self.world.picture.by_uid.values():
             mine = [hold for hold in holds if matches(hold, view.namespace, view.name, view.labels)]
             retiring = view.desired is DesiredStatus.RETIRED
-            active = self.world.routes.active_names(view.uid) if retiring else frozenset[str]()
-            beside = self.world.picture.besides.get(view.uid, ALONE)
+            active = {
+                c.claim.name
+                for c in contracts
+                if retiring and _claims(c, view) and counts_as_active(c) and _granted_to(c, view)
+            }
+            context = self.world.picture.context(view)
             by_name: Callable[[HoldView], str] = lambda hold: hold.name  # noqa: E731
-            assert sorted(beside.holds, key=by_name) == sorted(mine, key=by_name)
-            assert beside.active_contracts == active
-            assert (view.uid in self.world.picture.besides) == (beside != Beside())
+            assert sorted(context.holds, key=by_name) == sorted(mine, key=by_name)
+            assert context.active_contracts == active
         assert len(self.world.picture.by_uid) == len(self.objects["client"])
 
     def teardown(self) -> None:
@@ -187,11 +192,15 @@ class Histories(RuleBasedStateMachine):
                     self.world.remove(key[1], key[0])
                 else:
                     self.world.gone(kind, *key)
-        routes, holds, picture = self.world.routes, self.world.holds, self.world.picture
-        assert not any((routes._by_path, routes._of_client, routes._contracts, routes._rulings))
-        assert not any((holds._by_client, holds._selecting, picture._shown, picture._besides, picture._known))
-        ledgers = (routes.unreadable_apis, routes.unreadable_contracts, routes.unreadable_approvals, holds.unreadable)
-        assert [len(ledger) for ledger in ledgers] == [0, 0, 0, 0]
+        relations, access, picture = self.world.state.relations, self.world.access, self.world.picture
+        holds, contracts = relations.holds, relations.contracts
+        assert not any(
+            (contracts._in, contracts._of_client, contracts._of_api, contracts._active, contracts._waiting_for_room)
+        )
+        assert not any((holds._by_client_name, holds._selecting, holds._views, holds._labels))
+        assert not any((relations._clients, relations._apis, relations.rulings._views, relations.rulings._about))
+        assert not any((relations._unreadable, access._by_path, picture._active, picture._known))
+        assert not any(len(ledger) for ledger in self.world.state.unreadable.values())
 
 
 def _read(read: Callable[[Any], Any], body: dict[str, Any]) -> Any:
@@ -201,10 +210,19 @@ def _read(read: Callable[[Any], Any], body: dict[str, Any]) -> Any:
         return None
 
 
+def _claims(contract: ContractView, client: ClientView) -> bool:
+    return (contract.claim.namespace, contract.claim.client) == (client.namespace, client.name)
+
+
+def _granted_to(contract: ContractView, client: ClientView) -> bool:
+    return contract.in_force is not None and contract.in_force.client_uid == client.uid
+
+
 def _hold(body: dict[str, Any]) -> HoldView:
     found = _read(lambda one: hold_view(ApiClientHold.from_object(one)), body)
     meta = body["metadata"]
-    return found or HoldView(meta["namespace"], meta["name"], None, LabelSelector(), None)
+    lean = replace(found, reason="") if found is not None else None
+    return lean or HoldView(meta["namespace"], meta["name"], None, LabelSelector(), None)
 
 
 TestHistories = Histories.TestCase

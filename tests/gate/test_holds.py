@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from apiclients.gate.picture import Finding
+from apiclients.gate.state.picture import Finding
 from tests.gate.objects import CONTRACT, api_object, contract_object, hold_object
 from tests.gate.support import CLIENT_ID, START, UID, Caller, World
 
@@ -68,7 +68,7 @@ class TestHolds:
             ({"client": "other"}, False),
             ({"namespace": "team-b"}, False),
             ({"namespace": "team-b", "labels": {}}, False),
-            ({"client": None}, False),
+            ({"client": None}, True),  # whom it means, it says in a field of a newer version
             ({"labels": {}}, True),
             ({"labels": {"tier": "gold"}}, False),
         ],
@@ -92,6 +92,7 @@ class TestHolds:
             world.tell("hold", hold_object(**other))
             assert await works(world, call)
 
+    @pytest.mark.rule(32)
     @pytest.mark.parametrize(
         ("spec", "stopped"),
         [
@@ -127,7 +128,7 @@ class TestRetirements:
         [
             ({"accepted": "Available", "behind": 1}, True),
             ({"accepted": "Available", "behind": 0}, True),
-            ({"accepted": "Available", "behind": 2}, False),  # a wish in between may have been a suspension
+            ({"accepted": "Available", "behind": 2}, False),  # one in between may have been a suspension
             ({"accepted": "Suspended", "behind": 1}, False),
             ({"accepted": "Retired", "behind": 0}, False),
             ({"accepted": None}, False),
@@ -149,6 +150,15 @@ class TestRetirements:
         assert not await works(world, call)
         world.tell("contract", contract_object())
         assert await works(world, call)
+
+    @pytest.mark.rule(9, 32)
+    async def test_a_contract_that_cannot_be_read_holds_it_back_too(self, world: World, call: Caller) -> None:
+        world.put(desired="Retired", generation=5, accepted="Available", behind=1)
+        contract = contract_object()
+        world.tell("contract", contract | {"status": contract["status"] | {"observedStatus": "Paused"}})
+        assert await works(world, call)
+        world.gone("contract", *CONTRACT)
+        assert not await works(world, call)
 
     @pytest.mark.rule(16, 17)
     @pytest.mark.parametrize(("generation", "going"), [(5, True), (6, False)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from apiclients.gate.tokens.verifier import MAX_TOKEN_BYTES
 from tests.gate.objects import CONTRACT, api_object, contract_object, hold_object
 from tests.gate.support import (
     CLIENT_ID,
@@ -39,6 +40,13 @@ class TestIntrospection:
                 "token_type": "Bearer",
             },
         )
+
+    async def test_the_longest_token_that_is_issued(self, world: World, call: Caller) -> None:
+        short = len(world.token(jti=""))
+        token = world.token(jti="x" * ((MAX_TOKEN_BYTES - short) // 4 * 3))
+        assert MAX_TOKEN_BYTES - 8 < len(token) <= MAX_TOKEN_BYTES
+        status, body = await call.introspect(token)
+        assert (status, body["active"]) == (200, True)
 
     @pytest.mark.rule(20)
     async def test_not_of_neighbours(self, world: World, call: Caller) -> None:

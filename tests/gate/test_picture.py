@@ -10,18 +10,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apiclients.gate.entries import Unreadable
-from apiclients.gate.holds import Holds
-from apiclients.gate.picture import Entry, Finding, Picture
-from apiclients.gate.routes import Routes
+from apiclients.gate.state.picture import Finding
+from apiclients.gate.state.reading import Unreadable, on_bad
+from apiclients.gate.state.state import GateState
+from apiclients.gate.state.tally import Tally
+from apiclients.kube.kinds import API_CLIENTS
 from apiclients.kube.objects import WatchEvent
-from apiclients.kube.picture import Picture as Store
 from apiclients.lifecycle.access import ClientView, TokenClaims, token_denial
 from apiclients.resources.apiclient import DesiredStatus
-from tests.gate.support import CLIENT_ID, ISSUER, START, UID, Clock, client_object, view_of
+from tests.gate.support import CLIENT_ID, ISSUER, START, UID, Clock, client_object, store_of, view_of
 
 KEY = ("team-a", "billing")
 OTHER_UID = "ffffffff-0000-4000-8000-000000000002"
+
+
+class Noting(Tally):
+    """Notes which clients are forgotten."""
+
+    def __init__(self, gone: list[str]) -> None:
+        super().__init__()
+        self._gone = gone
+
+    def forget(self, uid: str) -> None:
+        self._gone.append(uid)
 
 
 class Fed:
@@ -31,10 +42,9 @@ class Fed:
         self.clock = Clock()
         self.effects: list[float] = []
         self.gone: list[str] = []
-        self.picture = Picture(
-            Holds(), Routes(ISSUER), self.clock.monotonic, self.effects.append, lambda view: self.gone.append(view.uid)
-        )
-        self.store: Store[Entry] = Store(self.picture.read, self.picture.apply, self.picture.read_bad)
+        self.state = GateState(ISSUER, Noting(self.gone), self.clock.monotonic, self.effects.append)
+        self.picture = self.state.picture
+        self.store = store_of(self.state, API_CLIENTS)
 
     def event(self, type_: str = "MODIFIED", **fields: Any) -> None:
         self.store.take_event(WatchEvent(type_, client_object(**fields)))
@@ -74,6 +84,7 @@ def test_time_from_arrival_to_effect(fed: Fed) -> None:
     assert fed.effects == [0.0]
 
 
+@pytest.mark.rule(32)
 class TestUnreadable:
     @pytest.mark.parametrize(
         "broken",
@@ -91,11 +102,11 @@ class TestUnreadable:
         for version in (101, 102):
             fed.store.take_event(WatchEvent("MODIFIED", client_object(version=version) | broken))
         assert fed.view() is None
-        assert len(fed.picture.unreadable) == 1
+        assert len(fed.state.unreadable["apiclients"]) == 1
         assert caplog.text.count("cannot be read and denies") == 1
         fed.event(version=103)
         assert fed.view() == view_of()
-        assert len(fed.picture.unreadable) == 0
+        assert len(fed.state.unreadable["apiclients"]) == 0
 
     def test_a_deleted_one_is_no_longer_counted(self, fed: Fed) -> None:
         body = client_object(version=101) | {"spec": {}}
@@ -103,18 +114,19 @@ class TestUnreadable:
         fed.store.take_event(
             WatchEvent("DELETED", {**body, "metadata": {**body["metadata"], "resourceVersion": "9999"}})
         )
-        assert len(fed.picture.unreadable) == 0
+        assert len(fed.state.unreadable["apiclients"]) == 0
 
-    def test_anything_else_that_reading_raises(self, fed: Fed) -> None:
-        entry = fed.picture.read_bad({}, KeyError("uid"))
-        assert entry == Unreadable("KeyError")
+    def test_anything_else_that_reading_raises(self) -> None:
+        assert on_bad("ApiClient")({}, KeyError("uid")) == Unreadable("KeyError")
 
 
 @pytest.mark.rule(17)
 class TestFindings:
     def test_a_newer_finding_denies_at_once(self, fed: Fed) -> None:
         fed.find(105)
-        assert fed.view() == replace(view_of(), wish=replace(view_of().wish, desired=DesiredStatus.SUSPENDED))
+        assert fed.view() == replace(
+            view_of(), desired_status=replace(view_of().desired_status, requested=DesiredStatus.SUSPENDED)
+        )
         assert fed.picture.by_client_id[CLIENT_ID].desired is DesiredStatus.SUSPENDED
 
     @pytest.mark.parametrize("version", [99, 100])
@@ -211,15 +223,15 @@ def test_after_a_proof_nothing_is_accepted_that_it_showed_denied(history: list[s
             proved = max(proved, at)
             if history[at] in {"Suspended", "Retired"}:
                 fed.find(1000 + at)
-        wish, version = history[delivered], 1000 + delivered
-        if wish == "gone":
+        desired, version = history[delivered], 1000 + delivered
+        if desired == "gone":
             fed.event("DELETED", version=version)
         else:
-            fed.event("MODIFIED", version=version, desired=wish)
+            fed.event("MODIFIED", version=version, desired=desired)
         accepted = token_denial(fed.view(), claims, START) is None
         newest = history[max(delivered, proved)]
         if delivered <= proved and newest in {"Suspended", "Retired"}:
             assert not accepted
         if delivered > proved:
-            assert accepted == (wish == "Available")
+            assert accepted == (desired == "Available")
         delivered += 1

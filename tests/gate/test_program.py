@@ -1,18 +1,16 @@
-"""Settings, logs, certificate, and how the parts of the process live and die together."""
+"""Certificate, start, and how the parts of the process live and die together."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import socket
 import ssl
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -20,11 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from apiclients.gate.logs import configure_logs, where
+from apiclients.gate.http.server import Certificate, make_server
 from apiclients.gate.main import lease_name, run, serve_with
-from apiclients.gate.server import Certificate, make_server
-from apiclients.gate.settings import parse_settings
+from apiclients.settings.gate import GateSettings
+from apiclients.settings.load import load
 from tests.gate.support import ISSUER, World
+from tests.toolkit.waiting import async_eventually
 
 KUBECONFIG = json.dumps(
     {
@@ -38,98 +37,9 @@ KUBECONFIG = json.dumps(
 )
 
 
-class TestSettings:
-    def test_defaults(self) -> None:
-        settings = parse_settings(["--issuer", ISSUER], {})
-        assert (settings.keys_namespace, settings.keys_secret) == ("apiclients-system", "apiclient-keys")
-        assert settings.lease_namespace == "apiclients-system"
-        bounds = settings.bounds
-        assert (bounds.interval, bounds.max_staleness, bounds.relist_interval, bounds.fail_static) == (2, 10, 60, False)
-        assert settings.log_format == "json"
-
-    def test_environment_and_command_line(self) -> None:
-        environment = {
-            "APICLIENT_GATE_ISSUER": "https://environment.example.com",
-            "APICLIENT_GATE_PORT": "9000",
-            "APICLIENT_GATE_NAMESPACE": "here",
-            "APICLIENT_GATE_FAIL_STATIC": "true",
-            "APICLIENT_GATE_KUBECONFIG": "/tmp/kubeconfig",
-        }
-        settings = parse_settings(["--port", "9001", "--keys-namespace", "there"], environment)
-        assert settings.issuer == "https://environment.example.com"
-        assert settings.port == 9001
-        assert (settings.keys_namespace, settings.lease_namespace) == ("there", "here")
-        assert settings.bounds.fail_static
-        assert settings.kubeconfig == Path("/tmp/kubeconfig")
-
-    @pytest.mark.parametrize(
-        ("arguments", "sentence"),
-        [
-            ([], "--issuer"),
-            (["--issuer", "tokens.example.com"], "--issuer"),
-            (["--issuer", f"{ISSUER}/"], "--issuer"),
-            (["--issuer", f"{ISSUER}?x=1"], "--issuer"),
-            (["--issuer", ISSUER, "--tls-cert", "x"], "--tls-cert and --tls-key"),
-            (["--issuer", ISSUER, "--proof-interval", "0"], "intervals"),
-            (["--issuer", ISSUER, "--max-staleness", "3"], "--max-staleness"),
-            (["--issuer", ISSUER, "--port", "http"], "--port"),
-            (["--issuer", ISSUER, "--log-format", "xml"], "--log-format"),
-        ],
-    )
-    def test_what_is_wrong_is_said(
-        self, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        with pytest.raises(SystemExit) as caught:
-            parse_settings(arguments, {})
-        assert caught.value.code == 2
-        assert sentence in capsys.readouterr().err
-
-    def test_a_replica_never_takes_the_lease_of_another_program(self) -> None:
-        assert lease_name("apiclient-gate-5f-x") == "apiclient-gate-5f-x"
-        assert lease_name("apiclient-operator") == "apiclient-gate-apiclient-operator"
-        name = parse_settings(["--issuer", ISSUER], {}).replica_name
-        assert name == name.lower()
-
-
-@pytest.fixture
-def root_logger() -> Iterator[None]:
-    root, handlers, level = logging.getLogger(), logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)
-
-
-@pytest.mark.usefixtures("root_logger")
-class TestLogs:
-    def test_json(self, capsys: pytest.CaptureFixture[str]) -> None:
-        configure_logs("json", "info")
-        logging.getLogger("apiclients.gate").info("client %s", "n/a", extra={"more": 1})
-        line = json.loads(capsys.readouterr().err)
-        assert line["message"] == "client n/a"
-        assert (line["level"], line["logger"], line["more"]) == ("INFO", "apiclients.gate", 1)
-        assert datetime.strptime(line["time"], "%Y-%m-%dT%H:%M:%S%z")
-
-    def test_text(self, capsys: pytest.CaptureFixture[str]) -> None:
-        configure_logs("text", "warning")
-        logging.getLogger("apiclients.gate").info("not this")
-        logging.getLogger("apiclients.gate").warning("but this")
-        assert capsys.readouterr().err.endswith(" WARNING apiclients.gate: but this\n")
-
-    @pytest.mark.rule(23)
-    def test_errors_are_placed_and_not_quoted(self) -> None:
-        def fail() -> None:
-            raise ValueError("CANARY")
-
-        async def in_group() -> None:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(asyncio.to_thread(fail))
-
-        with pytest.raises(ExceptionGroup) as caught:
-            asyncio.run(in_group())
-        assert "ValueError" in where(caught.value)
-        assert "fail" in where(caught.value)
-        assert "CANARY" not in where(caught.value)
+def test_a_replica_never_takes_the_lease_of_another_program() -> None:
+    assert lease_name("apiclient-gate-5f-x") == "apiclient-gate-5f-x"
+    assert lease_name("apiclient-operator") == "apiclient-gate-apiclient-operator"
 
 
 def write_pair(folder: Path, name: str) -> tuple[Path, Path]:
@@ -220,16 +130,45 @@ class TestTogether:
         async with asyncio.timeout(10):
             assert await serve_with(server, {end_soon(): "one", self._forever(): "other"}) == 0
 
+    @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="the kernel has no IPv6")
+    async def test_by_default_callers_of_both_families_are_answered(self, world: World) -> None:
+        settings = load(GateSettings, ["--issuer", ISSUER, "--port", "0"])
+        server = make_server(world.app(), settings.host, settings.port)
+        server.bind()
+
+        async def ask_and_end() -> None:
+            await async_eventually("it has started", lambda: server.started)
+            async with aiohttp.ClientSession() as session:
+                for address in ("127.0.0.1", "[::1]"):
+                    async with session.get(f"http://{address}:{server.port}/healthz") as answer:
+                        answered.append(answer.status)
+            server.should_exit = True
+            await self._forever()
+
+        answered: list[int] = []
+        async with asyncio.timeout(10):
+            assert await serve_with(server, {ask_and_end(): "the callers"}) == 0
+        assert answered == [200, 200]
+
     async def test_a_port_that_is_taken(self, world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         kubeconfig = tmp_path / "kubeconfig"
         kubeconfig.write_text(KUBECONFIG)
         with socket.create_server(("127.0.0.1", 0)) as taken:
             arguments = ["--issuer", ISSUER, "--host", "127.0.0.1", "--port", str(taken.getsockname()[1])]
-            settings = parse_settings([*arguments, "--kubeconfig", str(kubeconfig)], {})
+            settings = load(GateSettings, [*arguments, "--kubeconfig", str(kubeconfig)])
             assert await run(settings) == 1
         assert "cannot listen on 127.0.0.1" in caplog.text
-        assert await run(replace(settings, kubeconfig=tmp_path / "none")) == 1
+        assert await run(settings.model_copy(update={"kubeconfig": tmp_path / "none"})) == 1
         assert "cannot start: kubeconfig" in caplog.text
+
+    async def test_a_metrics_port_that_is_taken(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(KUBECONFIG)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            arguments = ["--issuer", ISSUER, "--host", "127.0.0.1", "--port", "0", "--metrics-port", str(port)]
+            assert await run(load(GateSettings, [*arguments, "--kubeconfig", str(kubeconfig)])) == 1
+        assert f"cannot listen on 127.0.0.1, port {port}" in caplog.text
 
     @pytest.mark.parametrize("error", [ValueError("CANARY"), None])
     async def test_a_part_that_ends_takes_the_process_with_it(

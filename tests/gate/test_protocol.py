@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 
 import aiohttp
 import orjson
 import pytest
 
-from apiclients.gate.protocol import MAX_HEADERS, BoundedProtocol
-from apiclients.gate.server import GateServer
+from apiclients.gate.http.protocol import MAX_HEADERS, BoundedProtocol
+from apiclients.gate.http.server import GateServer
 from tests.gate.raw import get, raw
 from tests.gate.support import CLIENT_ID, FORM, SECRET, Caller, World, serving
 
@@ -64,9 +65,17 @@ class TestRawPaths:
                 await connection.send(f"GET {target} HTTP/1.1\r\nHost: gate\r\n\r\n".encode("latin-1"))
                 assert (await connection.answer()).status in {400, 404}, target
 
-    async def test_connect_is_refused(self, server: GateServer) -> None:
+    @pytest.mark.parametrize("target", ["gate:443", "/authz/a/b", "/token", "/jwks", "http://gate/authz/a/b", "*"])
+    @pytest.mark.parametrize("more", [[], ["Connection: Upgrade", "Upgrade: h2c"]], ids=["", "with an offer"])
+    async def test_connect_is_refused_once(
+        self, server: GateServer, target: str, more: list[str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The parser takes what follows for a tunnel; the gate has none to offer."""
         async with raw(server) as connection:
-            assert (await connection.ask("CONNECT gate:443 HTTP/1.1\r\nHost: gate\r\n\r\n")).status == 400
+            answer = await connection.ask("\r\n".join([f"CONNECT {target} HTTP/1.1", "Host: gate", *more, "", ""]))
+            assert (answer.status, answer.headers["connection"]) == (400, "close")
+            assert await connection.closed() == b""
+        assert not caplog.records
 
 
 class TestHeads:
@@ -132,16 +141,96 @@ class TestHeads:
             assert (await connection.ask(get("/check", *headers))).status == 400
 
 
+UPGRADE = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA")
+TOKEN_FORM = "grant_type=client_credentials"
+
+
 class TestUpgrades:
-    async def test_the_connection_ends_after_an_upgrade_request(self, world: World, server: GateServer) -> None:
-        """Its body would be read as the next request, and the answer taken for that of another caller."""
+    """An offer to speak another protocol is declined by answering as if it was not there (RFC 9110 section 7.8)."""
+
+    async def test_the_body_after_an_offer_is_read(self, server: GateServer) -> None:
+        async with raw(server) as connection:
+            for _ in range(2):
+                answer = await connection.ask(post("/token", TOKEN_FORM, *UPGRADE))
+                assert (answer.status, "connection" in answer.headers) == (200, False), answer.body
+            assert (await connection.ask(get("/jwks"))).status == 200
+
+    async def test_in_any_number_of_pieces(self, server: GateServer) -> None:
+        text = post("/token", TOKEN_FORM, *UPGRADE)
+        async with raw(server) as connection:
+            for size in (1, 7, len(text) - len(TOKEN_FORM) - 2, len(text) - len(TOKEN_FORM), len(text) - 3):
+                for start in range(0, len(text), size):
+                    await connection.send(text[start : start + size])
+                    await asyncio.sleep(0)
+                assert (await connection.answer()).status == 200, size
+
+    async def test_chunks_after_an_offer(self, server: GateServer) -> None:
+        head = post("/token", "", *UPGRADE).replace("Content-Length: 0", "Transfer-Encoding: chunked")
+        async with raw(server) as connection:
+            answer = await connection.ask(f"{head}{len(TOKEN_FORM):x}\r\n{TOKEN_FORM}\r\n0\r\n\r\n{get('/jwks')}")
+            assert answer.status == 200
+            assert (await connection.answer()).status == 200
+
+    async def test_a_body_is_never_the_next_request(self, world: World, server: GateServer) -> None:
         token = f"Authorization: Bearer {world.token()}"
         smuggled = get("/jwks")
         async with raw(server) as connection:
             upgrade = ["Connection: Upgrade", "Upgrade: websocket", f"Content-Length: {len(smuggled)}"]
-            answer = await connection.ask(get("/check", token, *upgrade) + smuggled)
-            assert (answer.status, answer.headers["connection"]) == (200, "close")
-            assert await connection.closed() == b""
+            assert (await connection.ask(get("/check", token, *upgrade) + smuggled)).status == 200
+            assert (await connection.ask(get("/check", token))).headers["x-client-id"] == CLIENT_ID
+        assert server.server_state.total_requests == 2
+
+    async def test_bounds_hold_after_an_offer(self, server: GateServer) -> None:
+        async with raw(server) as connection:
+            text = post("/token", "", *UPGRADE).replace("Content-Length: 0", f"Content-Length: {10**12}")
+            assert (await connection.ask(text)).status == 413
+        async with raw(server) as connection:
+            many = [f"X-{n}: y" for n in range(MAX_HEADERS)]
+            assert (await connection.ask(get("/check", *UPGRADE, *many))).status == 431
+
+    async def test_offers_one_after_another(self, server: GateServer) -> None:
+        async with raw(server) as connection:
+            await connection.send(get("/check", *UPGRADE) * 500)
+            for _ in range(500):
+                assert (await connection.answer()).status == 401
+
+    async def test_curl_with_its_defaults_for_http2(self, server: GateServer) -> None:
+        curl = shutil.which("curl")
+        if curl is None:
+            pytest.skip("curl is not installed")
+        url = f"http://127.0.0.1:{server.port}/token"
+        arguments = ("--http2", "--silent", "--max-time", "10", "-u", f"{CLIENT_ID}:{SECRET}", "-d", TOKEN_FORM, url)
+        process = await asyncio.create_subprocess_exec(curl, *arguments, stdout=asyncio.subprocess.PIPE)
+        said, _ = await process.communicate()
+        assert "access_token" in orjson.loads(said), said
+
+
+class TestHosts:
+    """RFC 9112 section 3.2."""
+
+    @pytest.mark.parametrize(
+        ("version", "hosts", "status"),
+        [
+            ("1.1", ["gate"], 200),
+            ("1.1", [""], 200),
+            ("1.1", [], 400),
+            ("1.1", ["gate", "gate"], 400),
+            ("1.0", ["gate"], 200),
+            ("1.0", [], 200),
+            ("1.0", ["gate", "other"], 400),
+        ],
+    )
+    @pytest.mark.parametrize("path", ["/check", "/jwks"])
+    @pytest.mark.parametrize("more", [[], list(UPGRADE)], ids=["", "with an offer"])
+    async def test_one_host(
+        self, world: World, server: GateServer, version: str, hosts: list[str], status: int, path: str, more: list[str]
+    ) -> None:
+        lines = [f"GET {path} HTTP/{version}", f"Authorization: Bearer {world.token()}", *more]
+        async with raw(server) as connection:
+            answer = await connection.ask("\r\n".join([*lines, *(f"Host: {host}" for host in hosts), "", ""]))
+            assert answer.status == status
+            if status == 400:
+                assert answer.headers["connection"] == "close"
 
 
 class TestBodies:
@@ -166,7 +255,7 @@ class TestBodies:
             head = post(path, "").replace("Content-Length: 0", "Transfer-Encoding: chunked")
             await connection.send(head)
             await connection.send("1000\r\n" + "x" * 0x1000 + "\r\n")
-            await connection.send("4000\r\n" + "x" * 0x4000 + "\r\n")
+            await connection.send("c000\r\n" + "x" * 0xC000 + "\r\n")
             assert (await connection.answer()).status == 413
 
     async def test_a_body_that_nobody_reads(self, world: World, server: GateServer) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from apiclients.gate.verifier import MAX_TOKEN_BYTES
+from apiclients.gate.tokens.verifier import MAX_TOKEN_BYTES
 from tests.gate.objects import CONTRACT, STANDARD, api_object, contract_object
 from tests.gate.support import FORM, ISSUER, UID, Caller, World
 
@@ -49,7 +49,7 @@ class TestGranted:
             ([ORDERS], None, ORDERS, "orders.read orders.write"),
             ([ORDERS, INVOICES], None, (ORDERS, INVOICES), "invoices.read orders.read orders.write"),
             ([ORDERS, ORDERS], None, ORDERS, "orders.read orders.write"),
-            ([ORDERS, ""], "", ORDERS, "orders.read orders.write"),
+            ([ORDERS], "", ORDERS, "orders.read orders.write"),
             ([ORDERS], "orders.read", ORDERS, "orders.read"),
             ([ORDERS], "orders.write  orders.read orders.write", ORDERS, "orders.write orders.read"),
             ([f"{ISSUER}/apis/team-b/ping"], None, f"{ISSUER}/apis/team-b/ping", ""),
@@ -63,6 +63,23 @@ class TestGranted:
         assert status == 200
         assert claims(world, body) == (audience, granted)
         assert (await call.check(body["access_token"]))[0] == 401  # it is not for the issuer
+
+    async def test_a_token_for_checks_alone(self, world: World, call: Caller) -> None:
+        _, _, body = await call.token(FORM | {"resource": ISSUER})
+        token = body["access_token"]
+        assert claims(world, body) == (ISSUER, "")
+        assert (await call.check(token))[0] == 200
+        assert (await call.check(token, "/authz/team-b/orders"))[0] == 401
+        _, _, body = await call.token([*FORM.items(), ("resource", ORDERS), ("resource", ISSUER)])
+        assert claims(world, body) == ((ORDERS, ISSUER), "orders.read orders.write")
+        status, _, body = await call.token(FORM | {"resource": ISSUER, "scope": "orders.read"})
+        assert (status, body["error"]) == (400, "invalid_scope")
+
+    @pytest.mark.parametrize("resources", [[""], [ORDERS, ""]])
+    async def test_an_empty_resource_is_not_all_of_them(self, call: Caller, resources: list[str]) -> None:
+        status, _, body = await call.token([*FORM.items(), *(("resource", one) for one in resources)])
+        assert (status, body["error"]) == (400, "invalid_target")
+        assert body["error_description"] == "A resource is empty."
 
     async def test_a_scope_of_any_contract(self, world: World, call: Caller) -> None:
         _, _, body = await call.token(FORM | {"scope": "invoices.read"})
@@ -88,7 +105,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         "resource",
         [
-            ISSUER,
+            f"{ISSUER}/",
             f"{ISSUER}/apis/team-b/absent",
             f"{ISSUER}/apis/team-b/other",
             f"{ISSUER}/apis/team-b/retired",

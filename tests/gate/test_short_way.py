@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from apiclients.gate.problems import Problem
-from apiclients.gate.protocol import BoundedProtocol
-from apiclients.gate.replies import Reply
-from apiclients.gate.server import GateServer
+from apiclients.gate.http.protocol import BoundedProtocol
+from apiclients.gate.http.replies import Reply
+from apiclients.gate.http.server import GateServer
+from apiclients.gate.state.problems import Problem
 from tests.gate.objects import api_object, contract_object
 from tests.gate.raw import Raw, get, raw
 from tests.gate.support import ISSUER, World, serving
+from tests.toolkit.waiting import async_eventually
 
 
 @pytest.fixture
@@ -69,8 +70,9 @@ async def test_a_head_has_no_body(server: GateServer) -> None:
         assert (await connection.answer()).status == 200
 
 
-async def test_who_does_not_read_is_not_answered_for_ever(server: GateServer) -> None:
+async def test_who_does_not_read_is_not_answered_for_ever(server: GateServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers that nobody takes would fill the memory."""
+    monkeypatch.setattr(BoundedProtocol, "message_seconds", 600)  # requests wait while reading is paused
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     narrow.setblocking(False)
@@ -78,11 +80,9 @@ async def test_who_does_not_read_is_not_answered_for_ever(server: GateServer) ->
     connection, count = Raw(*await asyncio.open_connection(sock=narrow, limit=4096)), 60_000
     sending = asyncio.create_task(connection.send(get("/check") * count))
     protocol = await _only_connection(server)
-    async with asyncio.timeout(30):
-        while not protocol.flow.read_paused:  # noqa: ASYNC110 - uvicorn sets no event
-            await asyncio.sleep(0.01)
+    await async_eventually("reading is paused", lambda: protocol.flow.read_paused)
     assert protocol.transport.get_write_buffer_size() < 512 * 1024
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         for _ in range(count):
             assert (await connection.answer()).status == 401
     await sending
@@ -92,16 +92,14 @@ async def test_who_does_not_read_is_not_answered_for_ever(server: GateServer) ->
 async def test_a_line_break_in_a_header_never_gets_out(
     world: World, server: GateServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apiclients.gate.app._NO_CREDENTIALS", Reply(200, [(b"x-client-id", b"a\r\nx-other: b")]))
+    monkeypatch.setattr("apiclients.gate.http.app._NO_CREDENTIALS", Reply(200, [(b"x-client-id", b"a\r\nx-other: b")]))
     async with raw(server) as connection:
         answer = await connection.ask(get("/check"))
     assert (answer.status, "x-other" in answer.headers) == (500, False)
 
 
 async def _only_connection(server: GateServer) -> BoundedProtocol:
-    async with asyncio.timeout(5):
-        while not server.server_state.connections:  # noqa: ASYNC110 - nor here
-            await asyncio.sleep(0.01)
+    await async_eventually("there is a connection", lambda: server.server_state.connections)
     (protocol,) = server.server_state.connections
     assert isinstance(protocol, BoundedProtocol)
     return protocol

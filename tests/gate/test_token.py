@@ -11,6 +11,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from apiclients.gate.http.forms import MAX_BODY_BYTES
 from tests.gate.support import (
     CLIENT_ID,
     FORM,
@@ -118,6 +119,7 @@ class TestToken:
         status, _, body = await call.token(auth=(CLIENT_ID, "wrong"))
         assert (status, body["error_description"]) == (401, "Client authentication failed.")
 
+    @pytest.mark.rule(2)
     async def test_unknown_and_wrong_look_the_same(self, call: Caller) -> None:
         answers = [
             await call.token(auth=(client, secret))
@@ -148,8 +150,10 @@ class TestToken:
             ([*FORM.items(), ("x", "1"), ("x", "1")], {}, 400, "invalid_request"),
             (FORM | {"client_secret": SECRET}, {}, 400, "invalid_request"),
             (FORM | {"client_id": "another"}, {}, 400, "invalid_request"),
-            (FORM, {"auth": None}, 401, "invalid_client"),
-            (FORM | {"client_id": CLIENT_ID}, {"auth": None}, 401, "invalid_client"),
+            (FORM, {"auth": None}, 400, "invalid_client"),
+            (FORM | {"client_id": CLIENT_ID}, {"auth": None}, 400, "invalid_client"),
+            (FORM | {"client_id": CLIENT_ID, "client_secret": "wrong"}, {"auth": None}, 400, "invalid_client"),
+            (FORM | {"client_id": "nobody", "client_secret": SECRET}, {"auth": None}, 400, "invalid_client"),
             (FORM, {"auth": None, "headers": {"Authorization": "Bearer x"}}, 401, "invalid_client"),
             (FORM, {"auth": None, "headers": {"Authorization": "Basic"}}, 401, "invalid_client"),
             (FORM, {"auth": None, "headers": {"Authorization": "Basic !!!"}}, 401, "invalid_client"),
@@ -173,7 +177,7 @@ class TestToken:
             ),
             (b"novalue", {"headers": {"Content-Type": "application/x-www-form-urlencoded"}}, 400, "invalid_request"),
             ({f"p{n}": "1" for n in range(100)}, {}, 400, "invalid_request"),
-            (FORM | {"x": "x" * 17_000}, {}, 413, "invalid_request"),
+            (FORM | {"x": "x" * (MAX_BODY_BYTES + 1)}, {}, 413, "invalid_request"),
         ],
     )
     async def test_errors_have_the_form_of_the_rfc(
@@ -185,6 +189,34 @@ class TestToken:
         assert headers["Cache-Control"] == "no-store"
         assert headers["Content-Type"] == "application/json"
         assert ("WWW-Authenticate" in headers) == (status == 401)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "&grant_type=client_credentials",
+            "grant_type=client_credentials&",
+            "&&grant_type=client_credentials&&scope=&&",
+            "grant_type=client_credentials&foo",
+            "foo&grant_type=client_credentials&=",
+        ],
+    )
+    async def test_parts_of_a_form_may_be_empty(self, call: Caller, body: str) -> None:
+        content = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert (await call.token(body, auth=(CLIENT_ID, SECRET), headers=content))[0] == 200
+
+    @pytest.mark.parametrize(
+        ("body", "sentence"),
+        [
+            (b"grant_type=\xff", "The body has other characters than ASCII: encode them with %."),
+            (b"grant_type=%ff", "A parameter is not UTF-8."),
+            (b"&".join(b"p%d=1" % n for n in range(65)), "The body has more than 64 parameters."),
+            (b"foo", "The parameter grant_type is missing."),
+        ],
+    )
+    async def test_each_cause_has_its_sentence(self, call: Caller, body: bytes, sentence: str) -> None:
+        content = {"Content-Type": "application/x-www-form-urlencoded"}
+        status, _, answer = await call.token(body, auth=(CLIENT_ID, SECRET), headers=content)
+        assert (status, answer["error_description"]) == (400, sentence)
 
     async def test_an_empty_scope_asks_for_nothing(self, call: Caller) -> None:
         assert (await call.token(FORM | {"scope": ""}))[0] == 200

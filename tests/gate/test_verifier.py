@@ -21,10 +21,12 @@ from joserfc import jwt as joserfc_jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from apiclients.gate.signing import encode, load_ring, token_header
-from apiclients.gate.verifier import MAX_TOKEN_BYTES, Fault, InvalidTokenError, Verifier
-from apiclients.resources.keys import Algorithm
+from apiclients.gate.tokens.signing import encode, load_ring, token_header
+from apiclients.gate.tokens.verifier import MAX_TOKEN_BYTES, Fault, InvalidTokenError, Verifier
+from apiclients.resources.keys import Algorithm, KeyRing
 from tests.gate.support import ISSUER, START, UID, World, key_ring, signing_key
+
+pytestmark = pytest.mark.rule(1)
 
 ES, RS = signing_key("es"), signing_key("rs", Algorithm.RS256)
 LATER = signing_key("later", active=START + 3600)
@@ -114,10 +116,48 @@ def test_what_the_gate_issues_is_accepted_everywhere() -> None:
         assert others_accept(token)
 
 
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+def _second_spelling(token: bytes) -> bytes:
+    """(r, n - s) is a good signature as well."""
+    data, _, part = token.rpartition(b".")
+    raw = base64.urlsafe_b64decode(part + b"==")
+    return data + b"." + encode(raw[:32] + (P256_ORDER - int.from_bytes(raw[32:])).to_bytes(32))
+
+
+def test_a_signature_has_one_spelling() -> None:
+    """Others accept both; it would be another token to a list of hashes."""
+    for number in range(20):
+        token = sign(orjson.dumps(CLAIMS | {"jti": f"jti-{number}"}))
+        second = _second_spelling(token)
+        assert accepts(token)
+        assert joserfc_accepts(second)
+        assert fault(second) is Fault.BAD_SIGNATURE
+
+
+def test_keys_from_before_have_two_as_gates_from_before_write_them() -> None:
+    """A rolling upgrade refuses no token."""
+    old = key_ring(signing_key("es", low_s=False))
+    text = old.model_dump_json(by_alias=True).replace(',"lowS":false', "")
+    assert "lowS" not in text
+    verifier = Verifier(ISSUER, load_ring(KeyRing.model_validate_json(text)).keys)
+    for number in range(20):
+        token = sign(orjson.dumps(CLAIMS | {"jti": f"jti-{number}"}))
+        assert verifier.verify(token) == verifier.verify(_second_spelling(token))
+
+
 def test_several_audiences() -> None:
     token = sign(orjson.dumps(CLAIMS | {"aud": [f"{ISSUER}/apis/team-b/orders", ISSUER]}))
     assert VERIFIER.verify(token).audience == (f"{ISSUER}/apis/team-b/orders", ISSUER)
     assert others_accept(token)
+
+
+def test_public_urls_beside_what_is_asked_for() -> None:
+    audiences = [f"{ISSUER}/apis/team-b/orders", "https://api.example.com/orders"]
+    token = sign(orjson.dumps(CLAIMS | {"aud": audiences}))
+    assert VERIFIER.verify(token).audience == tuple(audiences)
+    assert fault(sign(orjson.dumps(CLAIMS | {"aud": audiences[1]}))) is Fault.BAD_CLAIMS, "none that decisions go by"
 
 
 def _public_pem(kid: str) -> bytes:

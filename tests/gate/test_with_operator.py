@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from cluster import LocalCluster
 from demo.calls import Answer, Credentials, call, request
 from demo.stage import Stage
+from tests.toolkit.waiting import eventually
 
 API: dict[str, Any] = {
     "apiVersion": "apiclients.dev/v1alpha1",
@@ -87,20 +87,22 @@ class Play:
         )
         return request("POST", credentials.token_endpoint, headers=FORM, body=body.encode())
 
-    def until(self, what: str, probe: Callable[[], Any], seconds: float = 30.0) -> Any:
-        end = time.monotonic() + seconds
-        while not (found := probe()):
-            assert time.monotonic() < end, what
-            time.sleep(0.02)
-        return found
+    def issued(self, credentials: Credentials) -> Answer | None:
+        """A token, if one is issued."""
+        answer = self.token(credentials)
+        return answer if answer.status == 200 else None
+
+    def reason(self, kind: str, name: str, namespace: str) -> str:
+        """The reason of the condition Ready."""
+        path = '{.status.conditions[?(@.type=="Ready")].reason}'
+        return self.stage.cluster.kubectl("get", kind, name, "-n", namespace, "-o", f"jsonpath={path}").stdout
 
     def until_answer(self, token: str, status: int, plan: str | None = None) -> Answer:
         def probe() -> Answer | None:
             answer = call(self.url, token)
             return answer if (answer.status, answer.headers.get("x-client-plan")) == (status, plan) else None
 
-        found: Answer = self.until(f"the gate answers {status}, plan {plan}", probe)
-        return found
+        return eventually(f"the gate answers {status}, plan {plan}", probe)
 
 
 @pytest.fixture
@@ -118,17 +120,20 @@ def play(tmp_path: Path) -> Iterator[Play]:
 @pytest.mark.rule(9, 13, 14, 16)
 def test_the_life_of_a_contract(play: Play) -> None:
     play.apply(CONTRACT, CLIENT)
-    credentials = play.until("there are credentials", lambda: _found(play))
-    play.until("a token for nothing is refused", lambda: play.token(credentials).status == 400)
+    credentials = eventually("there are credentials", lambda: _found(play))
+    eventually("a token for nothing is refused", lambda: play.token(credentials).status == 400)
     play.apply(API)
-    answer = play.until("a token is issued", lambda: (got := play.token(credentials)).status == 200 and got)
+    answer = eventually("a token is issued", lambda: play.issued(credentials))
     basic = str(answer.json()["access_token"])
     allowed = play.until_answer(basic, 200, "basic")
     assert (allowed.headers["x-ratelimit-limit"], allowed.headers["x-client-scope"]) == ("5", "orders.read")
 
     # Make before break: the old plan stays until the new one is approved.
     play.apply(edited(CONTRACT, plan="gold"))
-    time.sleep(1)
+    eventually(
+        "the operator has looked at it",
+        lambda: play.reason("contract", "billing-orders", "team-a") == "PendingApproval",
+    )
     assert call(play.url, basic).headers["x-client-plan"] == "basic"
     play.apply(APPROVAL)
     play.until_answer(basic, 200, "gold")
@@ -141,8 +146,8 @@ def test_the_life_of_a_contract(play: Play) -> None:
     play.apply(
         CLIENT | {"spec": {"desiredStatus": "Retired"}}, API | {"spec": API["spec"] | {"desiredStatus": "Retired"}}
     )
-    end = time.monotonic() + 2
-    while time.monotonic() < end:
+    for kind, name, namespace in (("apiclient", "billing", "team-a"), ("api", "orders", "team-b")):
+        eventually("the retirement is held", lambda: play.reason(kind, name, namespace) == "AcknowledgementRequired")  # noqa: B023
         assert call(play.url, basic).status == 200
     play.apply(CLIENT)
     play.apply(HOLD)
@@ -151,13 +156,26 @@ def test_the_life_of_a_contract(play: Play) -> None:
     play.delete(HOLD)
     play.until_answer(basic, 200, "gold")
 
-    retired = {"desiredStatus": "Retired", "retirement": {"acknowledgedContractCount": 1}}
+    retired: dict[str, Any] = {"desiredStatus": "Retired", "retirement": {"acknowledgedContractCount": 1}}
     play.apply(edited(API, **retired))
     play.until_answer(basic, 410)
     play.apply(API)
     play.until_answer(basic, 200, "gold")
     play.delete(CONTRACT)
     play.until_answer(basic, 403)
+
+    # Retired, deleted and made again, the Api is another one: tokens for the one before it stay dead.
+    play.apply(CONTRACT)
+    play.until_answer(basic, 200, "basic")
+    play.apply(edited(API, desiredStatus="Retired", retirement=retired["retirement"] | {"gracePeriod": "0s"}))
+    play.until_answer(basic, 410)
+    play.delete(API)
+    play.until_answer(basic, 403)
+    play.apply(API)
+    play.until_answer(basic, 401)
+    renewed = eventually("a token is issued", lambda: play.issued(credentials))
+    play.until_answer(str(renewed.json()["access_token"]), 200, "basic")
+    assert call(play.url, basic).status == 401
 
 
 def _found(play: Play) -> Credentials | None:

@@ -30,7 +30,7 @@ async def fake_client(fake: FakeServer, tmp_path: Path) -> AsyncIterator[KubeCli
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[LocalCluster]:
     with LocalCluster() as running:
         yield running

@@ -76,7 +76,10 @@ class FakeObjects:
         self.oldest = 0
         self.frozen = False
         self.refusals: list[web.Response] = []
+        self.unreadable: set[str] = set()
         self.list_override: tuple[int, list[dict[str, Any]]] | None = None
+        #: What the cache has of these objects instead (None: nothing); lists and reads that may be old come from it.
+        self.cached: dict[str, dict[str, Any] | None] = {}
         self.lists = 0
         self.watches: list[int] = []
         self.changed = asyncio.Condition()
@@ -112,10 +115,14 @@ class FakeObjects:
         if request.query.get("watch"):
             return await self._watch(request)
         name = request.match_info["path"].partition("/things")[2].strip("/")
+        if name in self.unreadable:
+            return status(403, "Forbidden")
+        cache = {one: body for one, body in (self.objects | self.cached).items() if body is not None}
         if name:
-            return web.json_response(self.objects[name]) if name in self.objects else status(404, "NotFound")
+            stored = cache if request.query.get("resourceVersion") == "0" else self.objects
+            return web.json_response(stored[name]) if name in stored else status(404, "NotFound")
         self.lists += 1
-        version, items = self.list_override or (self.version, list(self.objects.values()))
+        version, items = self.list_override or (self.version, list(cache.values()))
         return web.json_response({"metadata": {"resourceVersion": str(version)}, "items": items})
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:

@@ -10,7 +10,7 @@ import pytest
 from apiclients.kube.client import KubeClient
 from apiclients.kube.errors import KubeError, UnreachableError, api_error
 from apiclients.kube.events import NOTE_BYTES, EventRecorder, ObjectReference
-from tests.kube.waiting import until
+from tests.toolkit.waiting import async_eventually
 
 CLIENT = ObjectReference("apiclients.dev/v1alpha1", "ApiClient", "ns", "billing", "uid-1")
 
@@ -68,7 +68,7 @@ async def test_what_is_posted(rig: Rig) -> None:
 
 async def test_a_repetition_raises_the_count_once_a_minute(rig: Rig) -> None:
     rig.record()
-    await until(lambda: rig.api.created)
+    await async_eventually("an Event is created", lambda: rig.api.created)
     for _ in range(4):
         rig.record()
     rig.now += 59
@@ -77,7 +77,7 @@ async def test_a_repetition_raises_the_count_once_a_minute(rig: Rig) -> None:
     assert not rig.api.patched
     rig.now += 4
     rig.record()
-    await until(lambda: rig.api.patched)
+    await async_eventually("an Event is patched", lambda: rig.api.patched)
     assert rig.api.patched == [(rig.api.created[0]["metadata"]["name"], 7)]
     assert len(rig.api.created) == 1
 
@@ -87,18 +87,18 @@ async def test_the_count_is_raised_without_a_further_repetition() -> None:
     rig.recorder._monotonic = asyncio.get_running_loop().time
     rig.recorder.start()
     rig.record()
-    await until(lambda: rig.api.created)
+    await async_eventually("an Event is created", lambda: rig.api.created)
     rig.record()
-    await until(lambda: rig.api.patched)
+    await async_eventually("an Event is patched", lambda: rig.api.patched)
     assert rig.api.patched[0][1] == 2
 
 
 async def test_after_the_window_it_is_a_new_event(rig: Rig) -> None:
     rig.record()
-    await until(lambda: rig.api.created)
+    await async_eventually("an Event is created", lambda: rig.api.created)
     rig.now += 400
     rig.record()
-    await until(lambda: len(rig.api.created) == 2)
+    await async_eventually("two Events are created", lambda: len(rig.api.created) == 2)
 
 
 async def test_different_notes_and_objects_are_different_events(rig: Rig) -> None:
@@ -120,7 +120,7 @@ async def test_repeated_before_it_was_posted_it_is_posted_once_with_its_count(ri
 
 async def test_drain_posts_counts_that_were_not_due(rig: Rig) -> None:
     rig.record()
-    await until(lambda: rig.api.created)
+    await async_eventually("an Event is created", lambda: rig.api.created)
     rig.record()
     await rig.recorder.drain(5)
     assert rig.api.patched[0][1] == 2
@@ -149,7 +149,7 @@ async def test_events_wait_while_there_is_work() -> None:
     await asyncio.sleep(0.3)  # nothing may happen, and there is no condition to wait for
     assert not rig.api.created
     busy = False
-    await until(lambda: len(rig.api.created) == 2)
+    await async_eventually("two Events are created", lambda: len(rig.api.created) == 2)
 
 
 @pytest.mark.parametrize("reason", ["old", "many", "the end"])
@@ -162,7 +162,7 @@ async def test_events_do_not_wait_for_ever(reason: str) -> None:
         rig.now += 60.0
     if reason == "the end":
         await rig.recorder.drain(5)
-    await until(lambda: bool(rig.api.created))
+    await async_eventually("an Event is created", lambda: bool(rig.api.created))
 
 
 async def test_a_full_queue_drops_the_oldest() -> None:

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import aiohttp
 import orjson
 import pytest
 from aiohttp import web
@@ -265,6 +266,8 @@ async def test_writes_share_one_bound(rig: Rig, tmp_path: Path) -> None:
 
     async def slow(request: web.Request) -> web.StreamResponse:
         nonlocal now, most
+        if request.headers["User-Agent"] != "bounded/1":
+            return web.json_response(THING)  # somebody looks for another server that had this port
         now += 1
         most = max(most, now)
         await asyncio.sleep(0.01)
@@ -273,7 +276,9 @@ async def test_writes_share_one_bound(rig: Rig, tmp_path: Path) -> None:
 
     rig.script = [slow]
     kubeconfig = rig.server.kubeconfig(tmp_path)
-    async with await KubeClient.connect(kubeconfig=kubeconfig, max_writes_in_flight=3, user_agent="t/1") as client:
+    async with await KubeClient.connect(
+        kubeconfig=kubeconfig, max_writes_in_flight=3, user_agent="bounded/1"
+    ) as client:
         await asyncio.gather(*(create(client) for _ in range(20)))
         assert most == 3
 
@@ -338,7 +343,7 @@ async def test_an_exec_plugin_is_run_again_when_its_token_is_refused(rig: Rig, m
 
     rig.script = [check]
     user = f'{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: "{script}"}}}}'
-    monkeypatch.setattr("apiclients.kube.login._REFUSED_SECONDS", 0.0)
+    monkeypatch.setattr("apiclients.kube.exec_plugin._REFUSED_SECONDS", 0.0)
     async with await rig.connect(user) as client:
         await create(client)
         await create(client)
@@ -363,6 +368,57 @@ async def test_a_session_for_others_carries_the_credentials(rig: Rig) -> None:
     ):
         assert response.status == 200
     assert rig.server.requests[0].headers["Authorization"] == "Bearer abc"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "verb", "resource"),
+    [
+        ("GET", "/api", "get", "discovery"),
+        ("GET", "/version", "get", "discovery"),
+        ("GET", "/apis/example.test/v1", "get", "discovery"),
+        ("GET", "/apis/example.test/v1/things", "list", "things"),
+        ("GET", "/apis/example.test/v1/things?watch=true&resourceVersion=1", "watch", "things"),
+        ("GET", "/apis/example.test/v1/namespaces/ns/things", "list", "things"),
+        ("GET", "/apis/example.test/v1/namespaces/ns/things/a", "get", "things"),
+        ("GET", "/api/v1/namespaces", "list", "namespaces"),
+        ("GET", "/api/v1/namespaces/ns", "get", "namespaces"),
+        ("PATCH", "/apis/example.test/v1/namespaces/ns/things/a/status", "patch", "things"),
+        ("POST", "/api/v1/namespaces/ns/events", "create", "events"),
+    ],
+)
+async def test_the_requests_of_others_are_observed_too(
+    rig: Rig, method: str, path: str, verb: str, resource: str
+) -> None:
+    rig.script = [web.json_response(THING)]
+    async with (
+        await rig.connect() as client,
+        client.new_session() as session,
+        session.request(method, rig.server.url + path) as response,
+    ):
+        assert response.status == 200
+    assert [call[:3] for call in rig.calls] == [(verb, resource, 200)]
+
+
+async def test_a_request_of_others_without_an_answer_is_observed(rig: Rig) -> None:
+    rig.script = [web.json_response(THING)]
+    async with await rig.connect() as client, client.new_session() as session:
+        with pytest.raises(aiohttp.ClientError):
+            await session.get("http://127.0.0.1:1/apis/example.test/v1/things")
+    assert [call[:3] for call in rig.calls] == [("list", "things", 0)]
+
+
+async def test_the_requests_of_others_are_observed_behind_a_path_of_the_server(rig: Rig) -> None:
+    rig.script = [web.json_response(THING)]
+    kubeconfig = rig.server.kubeconfig(rig.folder)
+    kubeconfig.write_text(kubeconfig.read_text().replace(rig.server.url, f"{rig.server.url}/k8s/clusters/one"))
+    observe = lambda *call: rig.calls.append(call)  # noqa: E731
+    async with (
+        await KubeClient.connect(kubeconfig=kubeconfig, user_agent="test/1", observe=observe) as client,
+        client.new_session() as session,
+        session.get(f"{client.server}/apis/example.test/v1/things"),
+    ):
+        pass
+    assert [call[:3] for call in rig.calls] == [("list", "things", 200)]
 
 
 def _stream(*chunks: bytes, then_wait: bool = False) -> Answer:
@@ -424,6 +480,7 @@ async def test_lines_that_are_no_events_end_the_watch(rig: Rig, client: KubeClie
         await _watch(client)
 
 
+@pytest.mark.rule(26)
 async def test_the_clock_hears_every_answer(rig: Rig, client: KubeClient) -> None:
     rig.script = [status(404, "NotFound", Date="Mon, 02 Jan 2006 15:04:05 GMT")]
     with pytest.raises(NotFoundError):

@@ -13,7 +13,7 @@ from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.client import SECRETS, JsonObject, KubeClient
 from apiclients.kube.errors import GoneError
 from cluster import LocalCluster
-from tests.kube.waiting import until
+from tests.toolkit.waiting import async_eventually
 
 pytestmark = pytest.mark.rule(17)
 
@@ -59,7 +59,7 @@ class Rig:
     async def running(self) -> AsyncIterator[None]:
         task = asyncio.create_task(self.reflector.run())
         try:
-            await until(self.reflector.synced.is_set, "the first list")
+            await async_eventually("the first list", self.reflector.synced.is_set)
             yield
             assert not task.done(), task
         finally:
@@ -78,11 +78,11 @@ async def test_it_follows_what_happens(rig: Rig) -> None:
     async with rig.running():
         assert rig.texts == {f"s{index}": "first" for index in range(5)}
         await rig.apply("s0", "second")
-        await until(lambda: rig.texts["s0"] == "second")
+        await async_eventually("s0 is known as it is now", lambda: rig.texts["s0"] == "second")
         await rig.client.delete(SECRETS, rig.namespace, "s1")
-        await until(lambda: "s1" not in rig.texts)
+        await async_eventually("s1 is gone", lambda: "s1" not in rig.texts)
         made = await rig.apply("s9", "new")
-        await until(lambda: "s9" in rig.texts)
+        await async_eventually("s9 is known", lambda: "s9" in rig.texts)
         assert rig.reflector.resource_version >= int(made["metadata"]["resourceVersion"])
         assert [change.source for change in rig.changes] == ["list"] * 5 + ["watch"] * 3
         assert rig.reflector.lost_events == 0
@@ -93,9 +93,9 @@ async def test_leaving_the_selection_is_a_deletion(rig: Rig) -> None:
     async with rig.running():
         unlabelled = {"metadata": {"labels": {"test": None}}}
         await rig.client.merge_patch(SECRETS, rig.namespace, "a", unlabelled)
-        await until(lambda: not rig.texts)
+        await async_eventually("all are gone", lambda: not rig.texts)
         await rig.apply("a", "back")
-        await until(lambda: rig.texts == {"a": "back"})
+        await async_eventually("a is back", lambda: rig.texts == {"a": "back"})
         assert rig.reflector.lost_events == 0
 
 
@@ -119,7 +119,10 @@ async def test_relists_under_load_lose_and_invent_nothing(rig: Rig) -> None:
         last = await rig.apply("last")
         done = True
         await lists
-        await until(lambda: rig.reflector._picture.reached >= int(last["metadata"]["resourceVersion"]))
+        await async_eventually(
+            "it has reached the last change",
+            lambda: rig.reflector._state.reached >= int(last["metadata"]["resourceVersion"]),
+        )
         assert rig.texts == {"last": ""}
         assert rig.reflector.lost_events == 0
     newest: dict[tuple[str, str], int] = {}
@@ -143,7 +146,7 @@ async def test_own_writes_and_reads(rig: Rig) -> None:
         assert await rig.reflector.refresh(rig.namespace, "a") is None
         assert rig.texts == {}
         await rig.apply("b", "1")
-        await until(lambda: rig.texts == {"b": "1"})
+        await async_eventually("b alone is known", lambda: rig.texts == {"b": "1"})
         assert [change.key[1] for change in rig.changes] == ["a", "a", "a", "b"]
 
 
@@ -151,16 +154,16 @@ async def test_the_api_server_goes_away_and_comes_back(cluster: LocalCluster, ri
     await rig.apply("kept", "1")
     await rig.apply("gone", "1")
     async with rig.running():
-        await until(lambda: len(rig.texts) == 2)
+        await async_eventually("two are known", lambda: len(rig.texts) == 2)
         cluster.stop_api_server()
         cluster.start_api_server()
         await rig.apply("kept", "2")
-        await until(lambda: rig.texts["kept"] == "2")
+        await async_eventually("the second version is known", lambda: rig.texts["kept"] == "2")
     # Nothing follows now: a gap. The restarted server does not remember what happened before it started.
     await rig.client.delete(SECRETS, rig.namespace, "gone")
     await rig.apply("kept", "3")
     await rig.apply("new", "1")
-    before = str(rig.reflector._picture.reached)
+    before = str(rig.reflector._state.reached)
     cluster.stop_api_server()
     cluster.start_api_server()
     with pytest.raises(GoneError):
@@ -168,7 +171,7 @@ async def test_the_api_server_goes_away_and_comes_back(cluster: LocalCluster, ri
             pass
     rig.changes.clear()
     async with rig.running():
-        await until(lambda: rig.texts == {"kept": "3", "new": "1"})
+        await async_eventually("it knows what is there now", lambda: rig.texts == {"kept": "3", "new": "1"})
         assert {change.source for change in rig.changes} == {"relist"}
         assert rig.reflector.lost_events == 0
 
@@ -184,4 +187,4 @@ async def test_a_frozen_api_server_is_noticed(cluster: LocalCluster, rig: Rig) -
         finally:
             cluster.resume_api_server()
         await rig.apply("a", "2")
-        await until(lambda: rig.texts == {"a": "2"})
+        await async_eventually("the second version is known", lambda: rig.texts == {"a": "2"})

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from apiclients.kube import config
 from apiclients.kube.client import NAMESPACES, SECRETS, JsonObject, KubeClient, WatchEvent, custom_resource
 from apiclients.kube.errors import (
     AlreadyExistsError,
@@ -28,6 +29,7 @@ from apiclients.kube.errors import (
     UnreachableError,
 )
 from cluster import LocalCluster
+from tests.toolkit.waiting import async_eventually
 
 THINGS = custom_resource("kube-test.example.com", "v1", "things", "Thing")
 CRD = custom_resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
@@ -78,17 +80,19 @@ async def things(client: KubeClient, namespace: str) -> str:
         await client.create(CRD, None, definition)
     except AlreadyExistsError:
         return namespace
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await client.create(THINGS, namespace, thing("probe"))
-                await client.delete(THINGS, namespace, "probe")
-            except NotFoundError:
-                raise AssertionError("a path that does not exist is no NotFoundError") from None
-            except Exception:
-                await asyncio.sleep(0.05)
-            else:
-                return namespace
+
+    async def served() -> bool:
+        try:
+            await client.create(THINGS, namespace, thing("probe"))
+            await client.delete(THINGS, namespace, "probe")
+        except NotFoundError:
+            raise AssertionError("a path that does not exist is no NotFoundError") from None
+        except Exception:
+            return False
+        return True
+
+    await async_eventually("the kind is served", served)
+    return namespace
 
 
 async def everything(client: KubeClient, namespace: str, **options: Any) -> list[JsonObject]:
@@ -144,6 +148,16 @@ async def test_selectable_fields(client: KubeClient, things: str) -> None:
         for item in page.items
     ]
     assert found == ["blue", "green"]
+
+
+async def test_identities_of_an_older_definition_come_with_all_metadata(client: KubeClient, things: str) -> None:
+    """It has no columns for them: the API server is upgraded after the programs."""
+    await client.create(THINGS, things, thing("red", "red"))
+    (page,) = [page async for page in client.pages(THINGS, things, identity_only=True)]
+    (metadata,) = [item["metadata"] for item in page.items]
+    assert (metadata["namespace"], metadata["name"]) == (things, "red")
+    assert metadata["uid"]
+    assert "managedFields" in metadata
 
 
 @pytest.mark.rule(7)
@@ -268,17 +282,41 @@ async def test_in_a_pod_the_service_account_is_used(
     good = cluster.kubectl("create", "token", "robot", f"--namespace={namespace}").stdout
     token = tmp_path / "token"
     token.write_text("not-a-token")
+    (tmp_path / "ca.crt").write_text(cluster.ca_file.read_text())
     host, _, port = cluster.server.removeprefix("https://").rpartition(":")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
-    monkeypatch.setattr("kubernetes.aio.config.incluster_config.SERVICE_TOKEN_FILENAME", str(token))
-    monkeypatch.setattr("kubernetes.aio.config.incluster_config.SERVICE_CERT_FILENAME", str(cluster.ca_file))
+    monkeypatch.setattr(config, "SERVICE_ACCOUNT", tmp_path)
     async with await KubeClient.connect(user_agent="robot/1") as robot:
         with pytest.raises(ApiError, match="401"):
             await robot.get(SECRETS, namespace, "a")
         token.write_text(good)  # rotated: the refusal makes it read again at once
         with pytest.raises(ForbiddenError, match=f"system:serviceaccount:{namespace}:robot"):
             await robot.get(SECRETS, namespace, "a")
+
+
+async def test_acting_as_somebody_else(cluster: LocalCluster, tmp_path: Path) -> None:
+    """The API server understands all that a kubeconfig says."""
+    content = yaml.safe_load(cluster.kubeconfig.read_text())
+    content["users"][0]["user"] |= {
+        "as": "jürgen",
+        "as-uid": "1-2-3",
+        "as-groups": ["dev", "on call"],
+        "as-user-extra": {"example.com/reason 1": ["a", "b"]},
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(content))
+    reviews = custom_resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview")
+    async with await KubeClient.connect(kubeconfig=path, user_agent="t/1") as client:
+        body: JsonObject = {"apiVersion": reviews.api_version, "kind": reviews.kind, "metadata": {}}
+        answer = await client.create(reviews, None, body)
+        path_of_reviews = client.server + reviews.path(None)
+        async with client.new_session() as session, session.post(path_of_reviews, json=body) as response:
+            assert (await response.json())["status"] == answer["status"], "kopf acts as the same"
+    who = answer["status"]["userInfo"]
+    assert (who["username"], who["uid"]) == ("jürgen", "1-2-3")
+    assert who["groups"] == ["dev", "on call", "system:authenticated"]
+    assert who["extra"] == {"example.com/reason 1": ["a", "b"]}
 
 
 async def test_tls_is_verified(cluster: LocalCluster, client: KubeClient, tmp_path: Path) -> None:

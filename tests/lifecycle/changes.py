@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from apiclients.lifecycle.features import Feature
 from apiclients.resources.fields import format_time
 from tests.lifecycle.world import DAY, HOUR, World, pepper
 
@@ -50,6 +51,14 @@ def _wish_not_before(world: World) -> None:
     world.edit(tokens__notBefore=format_time(world.now))
 
 
+def _old_gate(world: World) -> None:
+    world.gates_lacking = dict.fromkeys(Feature, ("apiclient-gate-old",))
+
+
+def _new_gates(world: World) -> None:
+    world.gates_lacking = {}
+
+
 #: What people and Git write into spec.
 EDITS: dict[str, Change] = {
     "make available": lambda w: w.desire("Available"),
@@ -76,9 +85,11 @@ EDITS: dict[str, Change] = {
     "end all tokens now": _wish_not_before,
     "end tokens in the future": lambda w: w.edit(tokens__notBefore="2031-01-01T00:00:00Z"),
     "end no tokens": lambda w: w.edit(tokens__notBefore=None),
+    "revoke what is long gone": lambda w: w.edit(secret__notBefore="2020-01-01T00:00:00Z"),
+    "revoke no secret": lambda w: w.edit(secret__notBefore=None),
 }
 
-#: What happens to the Secret behind the operator's back.
+#: What happens to the Secret, and to the gates, behind the operator's back.
 ACCIDENTS: dict[str, Change] = {
     "forge the Secret": _forge,
     "delete the Secret": _delete_secret,
@@ -86,6 +97,8 @@ ACCIDENTS: dict[str, Change] = {
     "freeze the Secret": _freeze,
     "foreign Secret": lambda w: w.put_foreign(w.client().secret_name),
     "another pepper": lambda w: w.peppers.append(pepper(int(w.peppers[-1].id[1:]) + 1)),
+    "an old gate comes": _old_gate,
+    "the old gate goes": _new_gates,
 }
 
 #: What time does.

@@ -7,8 +7,8 @@ from typing import Any
 
 from tests.lifecycle.status_checks import FLUX_CHECKS, NEGATIVE, Told, kstatus
 
-#: Reason of Ready, then Ready, Stalled and Active (``*``: as it was), as the table of rule 24 has it.
-TABLE = {
+#: Reason of Ready, then Ready, Stalled (None: as may be) and Active (``*``: as it was), as the table of rule 24 has it.
+TABLE: dict[str, tuple[bool, bool | None, str]] = {
     # Contract
     "Active": (True, False, "True"),
     "PendingApproval": (True, False, "*"),
@@ -29,11 +29,12 @@ TABLE = {
     # ContractApproval
     "Counted": (True, False, "-"),
     "Outvoted": (True, False, "-"),
-    "ContractNotFound": (False, False, "-"),
-    "Mismatch": (False, False, "-"),
+    "ContractNotFound": (False, None, "-"),
+    "Mismatch": (False, None, "-"),
     # ApiClientHold
     "Holding": (True, False, "True"),
     "HoldExpired": (True, False, "False"),
+    "GateTooOld": (False, True, "True"),
 }
 
 
@@ -47,7 +48,8 @@ def _table_faults(told: Told, status: Any, generation: int) -> Iterator[str]:
     if any(kind in told.by_type and not told.true(kind) for kind in NEGATIVE):
         yield "Reconciling and Stalled are present only when True"
     ready, active = told.by_type["Ready"], told.by_type.get("Active")
-    wanted_ready, stalled, wanted_active = TABLE[ready.reason]
+    wanted_ready, wanted_stalled, wanted_active = TABLE[ready.reason]
+    stalled = told.true("Stalled") if wanted_stalled is None else wanted_stalled
     if (told.true("Ready"), told.true("Stalled")) != (wanted_ready, stalled):
         yield f"Ready={ready.status} and Stalled={told.true('Stalled')} for {ready.reason}"
     if wanted_active != "*" and (active.status if active else "-") != wanted_active:

@@ -6,12 +6,14 @@ nothing, and nothing but the object decided about has changed.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from apiclients.lifecycle.approvals import decide_approval
+from apiclients.lifecycle.access import client_view
+from apiclients.lifecycle.api_view import api_view
+from apiclients.lifecycle.approvals import Parties, decide_approval, ruling
+from apiclients.lifecycle.contract_view import ContractView, contract_view, stands_first
 from apiclients.lifecycle.contracts import ObservedContract, decide_contract
 from apiclients.lifecycle.history import Announcement, condition_announcements
 from apiclients.resources.conditions import Condition
@@ -20,47 +22,51 @@ from apiclients.resources.fields import Model, format_time
 from apiclients.resources.objects import Api, ApiClient, ApiClientHold, Contract, ContractApproval
 from tests.lifecycle.condition_checks import condition_faults
 from tests.resources.structural import schema_of, violations
+from tests.toolkit import objects
+from tests.toolkit.objects import JsonObject
 
 NOW = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
-UNKNOWN: dict[str, Any] = {"observedGeneration": -1}
 BASIC = {"name": "basic", "scopes": ["orders.read"]}
 GOLD = {"name": "gold", "approval": "Manual", "scopes": ["orders.read", "orders.write"]}
 MANUAL_BASIC = BASIC | {"approval": "Manual"}
 AUTOMATIC_GOLD = GOLD | {"approval": "Automatic"}
 
 
-def raw(namespace: str, name: str, spec: dict[str, Any], **metadata: Any) -> dict[str, Any]:
-    """An object as JSON, just made."""
-    meta = {"namespace": namespace, "name": name, "uid": f"{namespace}-{name}", "generation": 1}
-    meta |= {"creationTimestamp": format_time(NOW)} | metadata
-    return {"metadata": meta, "spec": spec, "status": copy.deepcopy(UNKNOWN)}
+def raw(made: JsonObject, **metadata: Any) -> JsonObject:
+    """A manifest as the API server hands it out, just made."""
+    return objects.stored(made, **{"creationTimestamp": format_time(NOW)} | metadata)
 
 
-def raw_contract(name: str = "billing-orders", plan: str = "basic", **metadata: Any) -> dict[str, Any]:
-    spec = {"clientName": "billing", "api": {"namespace": "shop", "name": "orders"}, "plan": plan}
-    return raw("team-a", name, spec, **metadata)
+def raw_contract(name: str = "billing-orders", plan: str = "basic", **metadata: Any) -> JsonObject:
+    return raw(objects.contract(name, plan=plan), **metadata)
 
 
-def raw_approval(plan: str = "gold", decision: str = "Approved", name: str = "yes", **spec: Any) -> dict[str, Any]:
-    named = {"namespace": "team-a", "name": "billing-orders"}
-    said = {"contract": named, "client": "billing", "api": "orders", "plan": plan, "decision": decision}
-    return raw("shop", name, said | spec)
+def granted(contract: JsonObject) -> JsonObject:
+    """A contract that is in force."""
+    status = Stage(contract).settle()
+    return contract | {"status": status.to_object()}
 
 
-def raw_api(*plans: dict[str, Any], desired: str = "Published", **spec: Any) -> dict[str, Any]:
-    wanted = {"desiredStatus": desired, "plans": list(plans or (BASIC, GOLD)), "consumers": {"from": "All"}}
-    return raw("shop", "orders", wanted | spec)
+def raw_approval(plan: str = "gold", decision: str = "Approved", name: str = "yes", **spec: Any) -> JsonObject:
+    made = objects.approval(name, plan=plan, decision=decision)
+    made["spec"] |= spec
+    return raw(made)
 
 
-def raw_client(desired: str = "Available", accepted: str | None = "Available", **metadata: Any) -> dict[str, Any]:
-    client = raw("team-a", "billing", {"desiredStatus": desired}, **metadata)
-    client["status"] = UNKNOWN | ({"desiredStatus": accepted} if accepted else {})
+def raw_api(*plans: JsonObject, desired: str = "Published", **spec: Any) -> JsonObject:
+    made = objects.api("orders", *(plans or (BASIC, GOLD)), desired=desired)
+    made["spec"] |= spec
+    return raw(made)
+
+
+def raw_client(desired: str = "Available", accepted: str | None = "Available", **metadata: Any) -> JsonObject:
+    client = raw(objects.client(desired=desired), **metadata)
+    client["status"] |= {"desiredStatus": accepted} if accepted else {}
     return client
 
 
-def raw_hold(name: str = "leak", **spec: Any) -> dict[str, Any]:
-    chosen = {} if "selector" in spec else {"clientName": "billing"}
-    return raw("team-a", name, {"reason": "The key was found in a public log"} | chosen | spec)
+def raw_hold(name: str = "leak", **spec: Any) -> JsonObject:
+    return raw(objects.hold(name, None if "selector" in spec else "billing", **spec))
 
 
 def told(status: Any, kind: str) -> str:
@@ -89,7 +95,7 @@ class Stage:
     api: dict[str, Any] | None = field(default_factory=raw_api)
     approvals: list[dict[str, Any]] = field(default_factory=list)
     rivals: list[dict[str, Any]] = field(default_factory=list)
-    active_beside: int = 0
+    other_active: int = 0
     allowed: bool = True
     now: datetime = NOW
     events: list[Announcement] = field(default_factory=list)
@@ -163,17 +169,24 @@ class Stage:
         api = Api.from_object(self.api) if self.api is not None and self.allowed else None
         return ObservedContract(
             contract=Contract.from_object(self.contract),
-            client=ApiClient.from_object(self.client) if self.client is not None else None,
-            api=api,
-            approvals=tuple(map(ContractApproval.from_object, self.approvals)),
-            rivals=tuple(map(Contract.from_object, self.rivals)),
-            active_beside=self.active_beside,
+            client=client_view(ApiClient.from_object(self.client)) if self.client is not None else None,
+            api=api_view(api) if api is not None else None,
+            rulings=tuple(ruling(ContractApproval.from_object(one)) for one in self.approvals),
+            rival=self._rival(),
+            other_active=self.other_active,
         )
+
+    def _rival(self) -> ContractView | None:
+        views = (contract_view(Contract.from_object(one)) for one in self.rivals)
+        return min(filter(stands_first, views), key=lambda view: view.age_key, default=None)
 
     def decide_approval(self, approval: dict[str, Any]) -> None:
         typed = ContractApproval.from_object(approval)
-        others = [ContractApproval.from_object(other) for other in self.approvals]
-        status = decide_approval(typed, Contract.from_object(self.contract), others, self.now)
+        others = [ruling(ContractApproval.from_object(other)) for other in self.approvals]
+        client, api = (obj and obj["metadata"]["uid"] for obj in (self.client, self.api))
+        parties = Parties(client, api) if client and api else None
+        contract = contract_view(Contract.from_object(self.contract)) if self.contract else None
+        status = decide_approval(typed, contract, others, parties, self.now)
         approval["status"] = status.to_object()
         check(status, typed.metadata.generation, "contractapprovals")
 

@@ -8,9 +8,16 @@ from typing import Any
 
 from apiclients.lifecycle.digests import Stamp, digest, same_digest, stamp_mac
 from apiclients.lifecycle.manifest import public_data
-from apiclients.lifecycle.observation import Issuer, Owner, SecretMetadata, SecretRead
+from apiclients.lifecycle.observation import Issuer, SecretMetadata, SecretRead, annotated_client, owner_from
 from apiclients.resources.keys import Pepper
-from apiclients.resources.names import CLIENT_SECRET_KEY, CREDENTIAL_ANNOTATION, MANAGED_BY, MANAGED_BY_LABEL
+from apiclients.resources.names import (
+    CLIENT_ANNOTATION,
+    CLIENT_SECRET_KEY,
+    CREDENTIAL_ANNOTATION,
+    CREDENTIALS_SECRET_TYPE,
+    MANAGED_BY,
+    MANAGED_BY_LABEL,
+)
 from apiclients.resources.objects import ApiClient
 
 ISSUER = Issuer("https://tokens.example.com")
@@ -27,15 +34,19 @@ def bytes_of(secret: dict[str, Any], key: str) -> bytes:
 
 def metadata_of(secret: dict[str, Any]) -> SecretMetadata:
     meta = secret["metadata"]
-    owner = next((ref for ref in meta.get("ownerReferences", []) if ref.get("controller")), None)
+    owners = meta.get("ownerReferences", [])
+    owner = next((ref for ref in owners if ref.get("controller")), None)
     return SecretMetadata(
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],
         resource_version=meta["resourceVersion"],
-        owner=Owner(owner["kind"], owner["name"], owner["uid"]) if owner else None,
+        owner=owner_from(owner) if owner else None,
         labels=meta["labels"],
         annotations=meta["annotations"],
+        deleting="deletionTimestamp" in meta,
+        finalizers=tuple(meta.get("finalizers", ())),
+        issued_for=None if owners else annotated_client(meta["annotations"].get(CLIENT_ANNOTATION, "")),
     )
 
 
@@ -50,7 +61,16 @@ def read_secret(secret: dict[str, Any], client: ApiClient, peppers: Sequence[Pep
         digests={p.id: digest(p, value) for p in peppers} if value else {},
         stamp=_stamp(secret, value, client.metadata.uid, peppers) if value else None,
         public_data_right=all(bytes_of(secret, key) == text.encode() for key, text in public),
+        genuine=_genuine(secret, value, peppers),
     )
+
+
+def _genuine(secret: dict[str, Any], value: bytes, peppers: Sequence[Pepper]) -> bool:
+    """Here only a copy knows who wrote it."""
+    metadata = metadata_of(secret)
+    whose = metadata.owner or metadata.issued_for
+    made = secret.get("type") == CREDENTIALS_SECRET_TYPE and "managedFields" not in secret["metadata"]
+    return made and whose is not None and _stamp(secret, value, whose.uid, peppers) is not None
 
 
 def _stamp(secret: dict[str, Any], value: bytes, uid: str, peppers: Sequence[Pepper]) -> Stamp | None:

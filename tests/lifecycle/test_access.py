@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from apiclients.lifecycle.access import (
-    Beside,
+    ClientContext,
     ClientView,
     CredentialView,
     TokenClaims,
@@ -20,8 +20,8 @@ from apiclients.lifecycle.access import (
     token_denial,
     token_end,
 )
-from apiclients.lifecycle.acknowledgement import ClientWish
-from apiclients.lifecycle.effective import Effective, Say, effective_status, observed_status
+from apiclients.lifecycle.acknowledgement import ClientDesiredStatus
+from apiclients.lifecycle.effective import Effective, StatusInputs, effective_status, observed_status
 from apiclients.lifecycle.holds import HoldView
 from apiclients.lifecycle.timing import demanded_not_before
 from apiclients.resources.apiclient import DesiredStatus, ObservedStatus
@@ -34,22 +34,26 @@ CLIENT = ClientView(
     name="billing",
     uid="u-1",
     client_id="team-a.billing.u-1",
-    wish=ClientWish(AVAILABLE, frozenset(), AVAILABLE, 0),
+    desired_status=ClientDesiredStatus(AVAILABLE, frozenset(), AVAILABLE, 0),
     labels={},
     observed=ObservedStatus.AVAILABLE,
     deleting=False,
     token_seconds=12 * 3600,
     spec_not_before=None,
+    revoked_before=None,
     not_before=NOW - 1000,
     current_expires=NOW + 1000,
-    credentials=(CredentialView(2, "p1", "current", NOW + 1000), CredentialView(1, "p1", "previous", NOW + 100)),
+    credentials=(
+        CredentialView(2, "p1", "current", NOW - 100, NOW + 1000),
+        CredentialView(1, "p1", "previous", NOW - 900, NOW + 100),
+    ),
 )
-HELD = Beside(holds=(HoldView("team-a", "leak", "billing", None, None),))
+HELD = ClientContext(holds=(HoldView("team-a", "leak", "billing", None, None),))
 TOKEN = TokenClaims(uid="u-1", issued_at=NOW - 500, expires=NOW - 500 + 12 * 3600)
 
 
-def wanting(desired: DesiredStatus) -> ClientWish:
-    return replace(CLIENT.wish, desired=desired)
+def wanting(desired: DesiredStatus) -> ClientDesiredStatus:
+    return replace(CLIENT.desired_status, requested=desired)
 
 
 @pytest.mark.rule(1)
@@ -88,7 +92,7 @@ ALLOWED_BY_BOTH = [
 @pytest.mark.rule(16)
 @pytest.mark.parametrize(("desired", "observed", "token", "secret"), ALLOWED_BY_BOTH)
 def test_denied_on_spec_and_allowed_on_spec_and_status(desired: str, observed: str, token: str, secret: str) -> None:
-    client = replace(CLIENT, wish=wanting(DesiredStatus(desired)), observed=ObservedStatus(observed))
+    client = replace(CLIENT, desired_status=wanting(DesiredStatus(desired)), observed=ObservedStatus(observed))
     assert (token_denial(client, TOKEN, NOW) or "-") == token
     assert (secret_denial(client, {"p1": "current"}, NOW) or "-") == secret
 
@@ -116,20 +120,22 @@ def test_deletion_and_holds_deny_whatever_status_says() -> None:
 
 
 MOST_RESTRICTIVE_FIRST = [
-    (Say(AVAILABLE), Effective.AVAILABLE, "Available"),
-    (Say(AVAILABLE, expired=True), Effective.EXPIRED, "Expired"),
-    (Say(AVAILABLE, expired=True, has_credential=False), Effective.PENDING, "Pending"),
-    (Say(SUSPENDED, expired=True, has_credential=False), Effective.SUSPENDED, "Suspended"),
-    (Say(SUSPENDED, held=True, has_credential=False), Effective.HELD, "Suspended"),
-    (Say(RETIRED, held=True, expired=True), Effective.RETIRED, "Retired"),
-    (Say(RETIRED, held=True, deleting=True), Effective.DELETING, "Suspended"),
+    (StatusInputs(AVAILABLE), Effective.AVAILABLE, "Available"),
+    (StatusInputs(AVAILABLE, expired=True), Effective.EXPIRED, "Expired"),
+    (StatusInputs(AVAILABLE, expired=True, has_credential=False), Effective.PENDING, "Pending"),
+    (StatusInputs(SUSPENDED, expired=True, has_credential=False), Effective.SUSPENDED, "Suspended"),
+    (StatusInputs(SUSPENDED, held=True, has_credential=False), Effective.HELD, "Suspended"),
+    (StatusInputs(RETIRED, held=True, expired=True), Effective.RETIRED, "Retired"),
+    (StatusInputs(RETIRED, held=True, deleting=True), Effective.DELETING, "Suspended"),
 ]
 
 
 @pytest.mark.rule(1)
-@pytest.mark.parametrize(("say", "effective", "observed"), MOST_RESTRICTIVE_FIRST)
-def test_the_most_restrictive_of_all_that_has_a_say_is_in_force(say: Say, effective: Effective, observed: str) -> None:
-    assert effective_status(say) is effective
+@pytest.mark.parametrize(("inputs", "effective", "observed"), MOST_RESTRICTIVE_FIRST)
+def test_the_most_restrictive_of_all_that_has_a_say_is_in_force(
+    inputs: StatusInputs, effective: Effective, observed: str
+) -> None:
+    assert effective_status(inputs) is effective
     assert observed_status(effective) == observed
 
 
@@ -236,13 +242,15 @@ def test_the_current_and_the_overlapping_secret_get_tokens_and_no_other() -> Non
 
 @pytest.mark.rule(2)
 def test_who_presents_a_wrong_secret_learns_nothing_about_the_client() -> None:
-    for client in (replace(CLIENT, wish=wanting(SUSPENDED)), replace(CLIENT, deleting=True), CLIENT):
+    for client in (replace(CLIENT, desired_status=wanting(SUSPENDED)), replace(CLIENT, deleting=True), CLIENT):
         assert secret_denial(client, {"p1": "guess"}, NOW) == "wrong_secret"
 
 
 @pytest.mark.rule(2)
 def test_credentials_under_different_peppers_are_told_apart() -> None:
-    both = replace(CLIENT, credentials=(CredentialView(2, "p2", "b", NOW + 9), CredentialView(1, "p1", "a", NOW + 9)))
+    both = replace(
+        CLIENT, credentials=(CredentialView(2, "p2", "b", 0, NOW + 9), CredentialView(1, "p1", "a", 0, NOW + 9))
+    )
     presented = presented_credential(both, {"p1": "a", "p2": "x"})
     assert presented is not None
     assert presented.id == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from apiclients.lifecycle.steps import ProveContracts
+from apiclients.resources.apiclient import MAX_CONTRACTS
+from apiclients.resources.conditions import MAX_MESSAGE
 from tests.lifecycle.status_checks import faults, kstatus
 from tests.lifecycle.world import DAY, HOUR, World, available
 
@@ -84,9 +86,42 @@ def test_a_suspension_that_nobody_observed_holds_while_the_retirement_after_it_i
 
 
 @pytest.mark.rule(16)
+def test_a_client_that_is_refused_for_an_edit_that_nobody_observed_is_told_so_and_the_way_back() -> None:
+    world = consuming("a")
+    world.edit(displayName="Billing").desire("Retired").settle()
+    for _ in range(2):  # also once status says that Suspended is in force
+        world.settle()
+        stalled = world.condition("Stalled")
+        assert stalled is not None
+        assert "The client is Suspended meanwhile" in stalled.message
+        assert "desiredStatus: Available resumes it" in stalled.message
+    world.desire("Available").settle()
+    assert (world.observed, world.told("Ready")) == ("Available", "True/Available")
+
+
+@pytest.mark.rule(16)
 def test_a_client_whose_secret_cannot_be_written_goes_on_while_its_retirement_is_held() -> None:
     world = consuming("a").edit(secret__revision=2)
     world.settle(refuse=lambda step: True)
     assert world.told("Reconciling") == "True/WriteFailed"
     world.wait(HOUR).desire("Retired").settle(refuse=lambda step: True)
     assert world.observed == "Available"
+
+
+def test_the_yaml_to_paste_is_complete_for_as_many_contracts_with_names_as_long_as_there_can_be() -> None:
+    names = [f"{number:03}-{'x' * 59}" for number in range(MAX_CONTRACTS)]
+    world = consuming(*names).edit(desiredStatus="Retired")
+    world.settle()
+    stalled = world.condition("Stalled")
+    assert stalled is not None
+    assert len(names[0]) == 63
+    quoted = ", ".join(f'"{name}"' for name in names)
+    assert stalled.message.endswith(f"retirement: {{acknowledgedContracts: [{quoted}]}}")
+    assert len(stalled.message) <= MAX_MESSAGE
+
+
+def test_without_a_proof_nothing_is_decided() -> None:
+    world = consuming("a").edit(desiredStatus="Retired", retirement__acknowledgedContracts=["a"])
+    with pytest.raises(TypeError, match="without a proof"):
+        world.settle(refuse=lambda step: isinstance(step, ProveContracts))
+    assert (world.observed, world.status["desiredStatus"]) == ("Available", "Available")

@@ -33,7 +33,7 @@ class Owned:
     proofs: int = 0
     events: list[Announcement] = field(default_factory=list)
 
-    def wish(self, desired: str, count: int = 0, **retirement: Any) -> Owned:
+    def desire(self, desired: str, count: int = 0, **retirement: Any) -> Owned:
         acknowledged = {"acknowledgedContractCount": count} | retirement
         self.raw["spec"] |= {"desiredStatus": desired, "retirement": acknowledged}
         self.raw["metadata"]["generation"] += 1
@@ -96,7 +96,7 @@ def test_a_published_api_tells_its_audience_and_counts() -> None:
     ("active", "acknowledged", "accepted"), [(0, 0, True), (2, 2, True), (2, 5, True), (2, 1, False), (1, 0, False)]
 )
 def test_a_retirement_is_acknowledged_by_count(active: int, acknowledged: int, accepted: bool) -> None:
-    owned = published(active).wish("Retired", acknowledged)
+    owned = published(active).desire("Retired", acknowledged)
     owned.settle()
     assert owned.seen == (RETIRED if accepted else HELD)
     assert owned.proofs == accepted, "counted anew at the moment of accepting, and only then"
@@ -104,7 +104,7 @@ def test_a_retirement_is_acknowledged_by_count(active: int, acknowledged: int, a
 
 @pytest.mark.rule(9)
 def test_a_held_retirement_says_how_many_and_what_to_paste() -> None:
-    owned = published(7).wish("Retired", 3)
+    owned = published(7).desire("Retired", 3)
     status = owned.settle()
     assert "would end 7 active contract(s)" in message(status, "Stalled")
     assert "retirement: {acknowledgedContractCount: 7}" in message(status, "Stalled")
@@ -117,7 +117,7 @@ def test_a_held_retirement_says_how_many_and_what_to_paste() -> None:
 
 @pytest.mark.rule(9)
 def test_an_accepted_retirement_is_not_taken_back_by_a_contract() -> None:
-    owned = published().wish("Retired")
+    owned = published().desire("Retired")
     owned.settle()
     owned.active = 4
     owned.settle()
@@ -126,35 +126,35 @@ def test_an_accepted_retirement_is_not_taken_back_by_a_contract() -> None:
 
 @pytest.mark.rule(13)
 def test_a_retirement_can_be_reverted_until_its_end_and_never_after() -> None:
-    owned = published().wish("Retired")
+    owned = published().desire("Retired")
     status = owned.settle()
     assert status.retirement is not None
     assert (status.retirement.final_time, status.retirement.final, owned.due) == (NOW + DAY, False, NOW + DAY)
-    owned.wait(DAY - HOUR).wish("Published").settle()
+    owned.wait(DAY - HOUR).desire("Published").settle()
     assert owned.seen == PUBLISHED
-    owned.wish("Retired").settle()
+    owned.desire("Retired").settle()
     owned.wait(DAY).settle()
     assert owned.status.retirement is not None
     assert (owned.status.retirement.final, owned.due) == (True, None)
     for _ in range(2):
-        owned.wish("Published").settle()
+        owned.desire("Published").settle()
         assert owned.seen == NEVER
-        owned.wish("Retired", gracePeriod="9999h").settle()
+        owned.desire("Retired", gracePeriod="9999h").settle()
         assert owned.seen == RETIRED
         owned.wait(10_000 * DAY)
 
 
 @pytest.mark.rule(13)
 def test_publishing_again_too_late_is_never_obeyed_although_nobody_saw_the_end() -> None:
-    owned = published().wish("Retired")
+    owned = published().desire("Retired")
     owned.settle()
-    owned.wait(2 * DAY).wish("Published").settle()
+    owned.wait(2 * DAY).desire("Published").settle()
     assert owned.seen == NEVER
 
 
 @pytest.mark.rule(13)
 def test_without_a_grace_period_the_retirement_is_final_at_once() -> None:
-    owned = published().wish("Retired", gracePeriod="0s")
+    owned = published().desire("Retired", gracePeriod="0s")
     status = owned.settle()
     assert status.retirement is not None
     assert (status.retirement.final, owned.due) == (True, None)
@@ -162,12 +162,12 @@ def test_without_a_grace_period_the_retirement_is_final_at_once() -> None:
 
 
 def test_the_grace_period_counts_from_the_beginning_and_may_be_edited() -> None:
-    owned = published().wish("Retired", gracePeriod="48h")
+    owned = published().desire("Retired", gracePeriod="48h")
     owned.settle()
-    owned.wait(HOUR).wish("Retired", gracePeriod="2h").settle()
+    owned.wait(HOUR).desire("Retired", gracePeriod="2h").settle()
     assert owned.due == NOW + 2 * HOUR
     owned.wait(2 * HOUR).settle()
-    assert owned.wish("Published").settle().observed_status == "Retired"
+    assert owned.desire("Published").settle().observed_status == "Retired"
 
 
 # A clock that is wrong (rule 26).
@@ -176,7 +176,7 @@ def test_the_grace_period_counts_from_the_beginning_and_may_be_edited() -> None:
 @pytest.mark.rule(26)
 @pytest.mark.parametrize("skew", [-400 * DAY, 400 * DAY], ids=["far behind", "far ahead"])
 def test_with_a_wrong_clock_no_grace_period_begins(skew: timedelta) -> None:
-    owned = published().wish("Retired")
+    owned = published().desire("Retired")
     owned.trusted, owned.now = False, NOW + skew
     owned.settle()
     assert owned.seen == ("Retired", "False/ClockSkew", "False/Retired")
@@ -189,10 +189,10 @@ def test_with_a_wrong_clock_no_grace_period_begins(skew: timedelta) -> None:
 @pytest.mark.rule(26)
 @pytest.mark.parametrize("desired", ["Retired", "Published"])
 def test_with_a_wrong_clock_no_grace_period_ends(desired: str) -> None:
-    owned = published().wish("Retired")
+    owned = published().desire("Retired")
     owned.settle()
     owned.trusted = False
-    owned.wait(2 * DAY).wish(desired).settle()
+    owned.wait(2 * DAY).desire(desired).settle()
     assert owned.seen == ("Retired", "False/ClockSkew", "False/Retired")
     owned.trusted, owned.now = True, NOW + HOUR
     owned.settle()
@@ -201,13 +201,13 @@ def test_with_a_wrong_clock_no_grace_period_ends(desired: str) -> None:
 
 @pytest.mark.rule(26)
 def test_a_final_retirement_needs_no_clock() -> None:
-    owned = published().wish("Retired")
+    owned = published().desire("Retired")
     owned.settle()
     owned.wait(2 * DAY).settle()
     owned.trusted, owned.now = False, NOW - DAY
     owned.settle()
     assert owned.seen == RETIRED
-    owned.wish("Published").settle()
+    owned.desire("Published").settle()
     assert owned.seen == NEVER
 
 

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from apiclients.lifecycle.approvals import claim, counts, decide_approval, decisive, ruling
+from apiclients.lifecycle.approvals import counts, decide_approval, decisive, ruling
+from apiclients.lifecycle.contract_view import claim, contract_view
 from apiclients.lifecycle.history import condition_announcements
 from apiclients.resources.objects import Contract, ContractApproval
-from tests.lifecycle.parties import NOW, Stage, in_force, message, raw_approval, raw_contract, told
+from tests.lifecycle.parties import BASIC, GOLD, NOW, Stage, in_force, message, raw_approval, raw_contract, told
+
+PLAT = GOLD | {"name": "plat"}
 
 
 def asked(plan: str = "gold") -> Stage:
@@ -52,7 +55,7 @@ def test_an_approval_counts_only_where_all_match(spec: dict[str, Any]) -> None:
 
 def test_an_approval_may_be_there_before_its_contract() -> None:
     approval = ContractApproval.from_object(raw_approval())
-    status = decide_approval(approval, None, [approval], NOW)
+    status = decide_approval(approval, None, [ruling(approval)], None, NOW)
     assert (told(status, "Ready"), status.bound) == ("False/ContractNotFound", None)
     stage = asked().say()
     stage.settle()
@@ -65,15 +68,31 @@ def test_the_owner_of_an_api_learns_nothing_of_contracts_with_other_namespaces()
     elsewhere = raw_contract()
     elsewhere["spec"]["api"] = {"namespace": "bank", "name": "orders"}
     approval = ContractApproval.from_object(raw_approval())
-    nowhere = decide_approval(approval, None, [approval], NOW)
-    assert decide_approval(approval, Contract.from_object(elsewhere), [approval], NOW) == nowhere
+    nowhere = decide_approval(approval, None, [ruling(approval)], None, NOW)
+    assert (
+        decide_approval(approval, contract_view(Contract.from_object(elsewhere)), [ruling(approval)], None, NOW)
+        == nowhere
+    )
 
 
-def test_a_contract_that_was_made_again_needs_a_new_say() -> None:
-    stage = in_force("gold").renew()
+def bound_and_in_force() -> Stage:
+    """Under a plan that was approved."""
+    stage = asked().say()
+    stage.settle()
+    assert (stage.plan, stage.approval_told()) == ("gold", "True/Counted")
+    return stage
+
+
+@pytest.mark.rule(14)
+@pytest.mark.parametrize("whose", ["client", "api"])
+def test_a_contract_that_was_made_again_for_another_needs_a_new_say(whose: str) -> None:
+    stage = bound_and_in_force().renew()
+    party = getattr(stage, whose)
+    party["metadata"]["uid"] = "made-again"
     stage.settle()
     assert (stage.seen, stage.approval_told()) == ("PendingApproval/PendingApproval", "False/Mismatch")
     assert "edit it" in message(approval_of(stage).status)
+    assert told(approval_of(stage).status, "Stalled") == "True/Mismatch"
     stage.say(reason="For the new one too").settle()
     assert (stage.plan, stage.approval_told()) == ("gold", "True/Counted")
 
@@ -89,16 +108,91 @@ def test_an_edited_reason_does_not_end_a_contract_in_status_for_a_moment() -> No
     assert stage.events == []
 
 
-@pytest.mark.rule(16)
-def test_a_gate_waits_until_an_edited_approval_is_bound_anew() -> None:
+@pytest.mark.rule(14)
+def test_an_edited_reason_does_not_stop_traffic_for_a_moment() -> None:
+    """The gate sees the edit before the operator has bound the approval anew, or while there is no operator."""
     stage = in_force("gold").say(reason="Better")
     about, said = claim(Contract.from_object(stage.contract)), ruling(approval_of(stage))
-    assert decisive(about, "gold", [said]) is None
-    assert decisive(about, "gold", [said], binding=True) is said
+    assert decisive(about, "gold", [said]) is said
     stage.settle()
     assert decisive(about, "gold", [ruling(approval_of(stage))]) is not None
 
 
+@pytest.mark.rule(14)
+def test_an_edited_reason_does_not_end_a_plan_in_force_while_another_is_asked_for() -> None:
+    stage = in_force("gold").offer(BASIC, GOLD, PLAT).ask(plan="plat")
+    stage.settle()
+    assert (stage.plan, stage.seen) == ("gold", "Active/PendingApproval")
+    stage.say(reason="Better").settle()
+    assert (stage.plan, stage.seen, stage.approval_told()) == ("gold", "Active/PendingApproval", "True/Counted")
+    assert message(approval_of(stage).status).endswith("counts for plan gold.")
+
+
+@pytest.mark.rule(14)
+def test_an_approval_of_the_plan_in_force_takes_the_place_of_another() -> None:
+    stage = in_force("gold").offer(BASIC, GOLD, PLAT).ask(plan="plat")
+    stage.settle()
+    stage.say(name="instead").settle()
+    stage.unsay().settle()
+    assert (stage.plan, stage.approval_told("instead")) == ("gold", "True/Counted")
+
+
+def test_an_approval_stays_bound_when_the_contract_has_moved_on() -> None:
+    stage = in_force("gold").offer(BASIC, GOLD).ask(plan="basic")
+    stage.settle()
+    stage.say(reason="Better").settle()
+    assert (stage.plan, stage.approval_told()) == ("basic", "True/Counted")
+    assert message(approval_of(stage).status).endswith("while the contract asks for plan basic.")
+
+
+@pytest.mark.rule(14)
+def test_a_deletion_of_a_contract_that_is_reverted_restores_it() -> None:
+    stage = bound_and_in_force()
+    deleted, stage.contract = stage.contract, {}
+    stage.decide_approval(stage.approvals[0])
+    status = approval_of(stage).status
+    assert (told(status, "Ready"), told(status, "Stalled")) == ("False/ContractNotFound", "True/ContractNotFound")
+    stage.contract = deleted
+    stage.renew().settle()
+    assert (stage.seen, stage.plan, stage.approval_told()) == ("Active/Active", "gold", "True/Counted")
+    stage.renew("a third").settle()
+    assert (stage.plan, stage.approval_told()) == ("gold", "True/Counted")
+
+
+@pytest.mark.rule(14)
+@pytest.mark.parametrize("change", [{"plan": "plat"}, {"clientName": "other"}])
+def test_made_again_with_something_else_it_needs_a_new_say(change: dict[str, Any]) -> None:
+    stage = bound_and_in_force().offer(BASIC, GOLD, PLAT).renew()
+    stage.ask(**change).settle()
+    assert (stage.plan, stage.approval_told()) == (None, "False/Mismatch")
+
+
+@pytest.mark.rule(14)
+def test_what_an_approval_never_let_in_it_does_not_let_in_again() -> None:
+    stage = asked().say()
+    for one in stage.approvals:
+        stage.decide_approval(one)
+    assert stage.approval_told() == "True/Counted"
+    stage.renew().settle()
+    assert (stage.plan, stage.approval_told()) == (None, "False/Mismatch")
+
+
+@pytest.mark.rule(24)
+def test_an_approval_is_stalled_only_once_its_contract_is_settled() -> None:
+    waiting = ContractApproval.from_object(raw_approval())
+    status = decide_approval(waiting, None, [ruling(waiting)], None, NOW)
+    assert (told(status, "Ready"), told(status, "Stalled")) == ("False/ContractNotFound", "-")
+    stage = asked().say(plan="iron")
+    stage.decide_approval(stage.approvals[0])
+    assert told(approval_of(stage).status, "Stalled") == "-", "the contract was not looked at yet"
+    stage.settle()
+    assert told(approval_of(stage).status, "Stalled") == "True/Mismatch"
+    stage.ask(plan="iron")
+    stage.offer(BASIC, GOLD | {"name": "iron"}).settle()
+    assert (told(approval_of(stage).status, "Stalled"), stage.plan) == ("-", "iron")
+
+
+@pytest.mark.rule(14)
 def test_an_edited_approval_counts_for_the_contract_that_it_was_bound_to_and_for_no_later_one() -> None:
     stage = in_force("gold").say(reason="Better").renew()
     assert stage.decide_contract().observed_status == "PendingApproval"
@@ -121,6 +215,7 @@ def test_a_rejection_of_an_earlier_contract_of_the_name_does_not_count() -> None
     assert (stage.seen, stage.approval_told()) == ("Active/Active", "False/Mismatch")
 
 
+@pytest.mark.rule(14)
 def test_an_approval_that_is_being_deleted_does_not_count() -> None:
     stage = in_force("gold")
     stage.approvals[0]["metadata"]["deletionTimestamp"] = "2026-03-01T10:00:00Z"

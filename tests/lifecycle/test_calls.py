@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from apiclients.lifecycle.api_view import Route, api_view
 from apiclients.lifecycle.approvals import ruling
-from apiclients.lifecycle.calls import (
-    CallDenial,
-    Route,
-    api_is_retired,
-    api_view,
-    call_scopes,
-    contract_view,
-    counts_as_active,
-    issued_scopes,
-    route,
-)
+from apiclients.lifecycle.calls import CallDenial, api_is_retired, call_scopes, issued_for, issued_scopes, route
+from apiclients.lifecycle.contract_view import contract_view, counts_as_active
 from apiclients.resources.objects import Api, Contract, ContractApproval
-from tests.lifecycle.parties import BASIC, GOLD, Stage, in_force, raw_api, raw_contract
+from tests.lifecycle.parties import BASIC, GOLD, NOW, Stage, in_force, raw_api, raw_contract
 
 CLIENT_UID = "team-a-billing"
 LIMITED = BASIC | {"rateLimit": {"requests": 60, "window": "1m"}}
 DELETED_AT = "2026-03-01T10:00:00Z"
+#: The first second whose tokens are for the Api of the stage.
+LATER = int(NOW.timestamp()) + 1
 
 
 def call(stage: Stage, *others: Stage, uid: str = CLIENT_UID) -> Route | CallDenial:
@@ -40,10 +35,11 @@ def answer(stage: Stage, uid: str = CLIENT_UID) -> str:
     return found.value if isinstance(found, CallDenial) else found.plan
 
 
+@pytest.mark.rule(1)
 def test_a_contract_in_force_lets_calls_through_under_its_plan() -> None:
     stage = in_force("basic").offer(LIMITED, GOLD)
-    assert call(stage) == Route("basic", ("orders.read",), (60, 60))
-    assert call(in_force("gold")) == Route("gold", ("orders.read", "orders.write"), None)
+    assert call(stage) == Route("basic", ("orders.read",), (60, 60), not_before=LATER)
+    assert call(in_force("gold")) == Route("gold", ("orders.read", "orders.write"), None, not_before=LATER)
 
 
 def _of_another_api(stage: Stage) -> object:
@@ -65,7 +61,6 @@ DENIED_AT_ONCE: dict[str, tuple[Callable[[Stage], object], str]] = {
     ),
     "the plan is gone": (lambda s: s.offer(BASIC), "no_contract"),
     "the approval is gone": (lambda s: s.unsay(), "no_contract"),
-    "the approval was edited": (lambda s: s.say(reason="Another"), "no_contract"),
     "the approval turned to no": (lambda s: s.say(decision="Rejected"), "no_contract"),
     "somebody rejects it beside": (lambda s: s.say(decision="Rejected", name="no"), "no_contract"),
     "the Api is retired": (lambda s: _retire(s, count=1), "api_retired"),
@@ -206,7 +201,7 @@ BARE = Route("bare", (), None)
 def test_under_which_scopes_a_call_passes(
     found: Any, token: tuple[str, ...], required: tuple[str, ...], passes: Any
 ) -> None:
-    assert call_scopes(found, token, required) == passes
+    assert call_scopes(found, 0, token, required) == passes
 
 
 @pytest.mark.parametrize(
@@ -227,8 +222,27 @@ def test_which_scopes_a_token_is_issued_for(
     assert issued_scopes(routes, wanted) == issued
 
 
+@pytest.mark.rule(13)
+def test_a_token_for_an_earlier_api_of_the_name_is_none_for_this_one() -> None:
+    found = call(in_force("gold"))
+    assert isinstance(found, Route)
+    assert found.not_before == LATER
+    assert call_scopes(found, LATER - 1, ("orders.read",)) == CallDenial.TOKEN_BEFORE_API
+    assert call_scopes(found, LATER, ("orders.read",)) == ("orders.read",)
+
+
+@pytest.mark.rule(13)
+def test_a_token_is_stamped_so_that_each_of_its_apis_takes_it() -> None:
+    """Also where the gate's clock is behind the API server's."""
+    young = replace(ROUTE, not_before=LATER)
+    assert issued_for([ROUTE, young, BARE], LATER - 20) == LATER
+    assert issued_for([ROUTE, young, BARE], LATER + 20) == LATER + 20
+    assert issued_for([], LATER) == LATER
+
+
+@pytest.mark.rule(1)
 def test_a_plan_that_loses_a_scope_loses_it_for_tokens_already_issued() -> None:
     stage = in_force("basic")
-    assert call_scopes(call(stage), ("orders.read",)) == ("orders.read",)
+    assert call_scopes(call(stage), LATER, ("orders.read",)) == ("orders.read",)
     stage.offer(BASIC | {"scopes": ["orders.list"]}, GOLD)
-    assert call_scopes(call(stage), ("orders.read",)) == CallDenial.INSUFFICIENT_SCOPE
+    assert call_scopes(call(stage), LATER, ("orders.read",)) == CallDenial.INSUFFICIENT_SCOPE

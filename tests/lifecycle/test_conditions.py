@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from apiclients.lifecycle.client import decide
-from apiclients.lifecycle.conditions import readable_status, unreadable_status
-from apiclients.resources.conditions import REASONS, Reason
+from apiclients.lifecycle.steps import CreateSecret
+from apiclients.resources.conditions import Reason
+from apiclients.resources.reasons import REASONS
 from tests.lifecycle.status_checks import faults, kstatus
 from tests.lifecycle.world import DAY, HOUR, START, World, available
 
@@ -153,13 +154,28 @@ def test_ready_speaks_of_a_missing_secret_only_where_it_is_needed() -> None:
 
 
 @pytest.mark.rule(24)
-def test_an_object_that_cannot_be_read_says_so_once_and_keeps_its_state() -> None:
+@pytest.mark.parametrize(
+    ("change", "waits_for"),
+    [
+        (lambda world: world.desire("Suspended"), "is issued once the client is available."),
+        (lambda world: world.edit(secret__lifetime="1h", secret__overlap="1h"), "is issued once spec can be obeyed."),
+        (lambda world: setattr(world, "clock_trusted", False), "is issued once the clock can be trusted."),
+        (lambda world: None, "is being issued."),
+    ],
+    ids=["suspended", "spec", "clock", "refused"],
+)
+def test_a_missing_secret_is_told_with_what_a_new_one_waits_for(
+    change: Callable[[World], object], waits_for: str
+) -> None:
     world = available()
-    problem = "spec.secret.lifetime: 90d is no duration"
-    status = unreadable_status(readable_status(world.status), 2, problem, world.now)
-    assert faults(status, 2) == []
-    assert (status.observed_status, len(status.credentials)) == ("Available", 1)
-    assert unreadable_status(readable_status(status.to_object()), 2, problem, world.now) == status
+    world.settle()
+    change(world)
+    world.secrets.clear()
+    world.settle(refuse=lambda step: isinstance(step, CreateSecret))
+    assert world.told("SecretReady") == "False/SecretMissing"
+    missing = world.condition("SecretReady")
+    assert missing is not None
+    assert missing.message == f"Secret billing-credentials is not there. A new one {waits_for}"
 
 
 def test_every_reason_that_is_told_is_in_the_list() -> None:
@@ -231,13 +247,13 @@ def test_a_wrong_clock_ends_no_overlap() -> None:
 
 
 @pytest.mark.rule(26)
-@pytest.mark.parametrize("wish", ["Available", "Suspended", "Retired"])
-def test_with_a_wrong_clock_a_client_without_anything_due_is_as_ever(wish: str) -> None:
-    world = available().desire(wish)
+@pytest.mark.parametrize("desired", ["Available", "Suspended", "Retired"])
+def test_with_a_wrong_clock_a_client_without_anything_due_is_as_ever(desired: str) -> None:
+    world = available().desire(desired)
     world.settle()
     world.clock_trusted = False
     world.settle()
-    assert world.told("Ready") == f"True/{wish}"
+    assert world.told("Ready") == f"True/{desired}"
 
 
 @pytest.mark.rule(26)

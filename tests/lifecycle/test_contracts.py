@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from apiclients.lifecycle.contracts import age_key, contracts_of_client, may_contract, summarize
+from apiclients.lifecycle.contract_view import ContractView, contract_view, contracts_of_client
+from apiclients.lifecycle.contracts import may_contract
 from apiclients.resources.api import Consumers
 from apiclients.resources.apiclient import MAX_CONTRACTS
 from apiclients.resources.fields import format_time
@@ -20,6 +21,7 @@ from tests.lifecycle.parties import (
     MANUAL_BASIC,
     NOW,
     Stage,
+    granted,
     in_force,
     message,
     raw_client,
@@ -63,14 +65,14 @@ ROWS: dict[str, tuple[Callable[[], Stage], str, str, str]] = {
         "False",
     ),
     "the Api is retired": (lambda: Stage().api_wishes("Retired", "Retired"), "Inactive/ApiRetired", "True", "False"),
-    "an older contract counts": (
-        lambda: Stage(raw_contract(uid="z"), rivals=[raw_contract("older", uid="a")]),
+    "an older contract is in force": (
+        lambda: Stage(raw_contract(uid="z"), rivals=[granted(raw_contract("older", uid="a"))]),
         "Inactive/Conflict",
         "False",
         "False",
     ),
     "there are too many": (
-        lambda: Stage(active_beside=MAX_CONTRACTS),
+        lambda: Stage(other_active=MAX_CONTRACTS),
         "Inactive/TooManyContracts",
         "False",
         "False",
@@ -191,32 +193,75 @@ def test_an_approval_is_not_needed_while_the_plan_is_automatic_and_is_again_afte
     assert stage.seen == "Active/Active", "it was in force by itself when the plan turned Manual"
 
 
-# At most one counts.
+# At most one is in force.
 
 
+def viewed(raw: dict[str, Any]) -> ContractView:
+    return contract_view(Contract.from_object(raw))
+
+
+@pytest.mark.rule(24)
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(seconds=1)], ids=["in the same second", "a second later"])
-def test_the_oldest_counts_and_after_it_the_next(late: timedelta) -> None:
+def test_the_oldest_is_in_force_and_after_it_the_next(late: timedelta) -> None:
     names = ["first", "second", "third"]
     made = [
-        raw_contract(name, uid=f"u{i}", creationTimestamp=format_time(NOW + i * late)) for i, name in enumerate(names)
+        granted(raw_contract(name, uid=f"u{i}", creationTimestamp=format_time(NOW + i * late)))
+        for i, name in enumerate(names)
     ]
-    assert [c.metadata.name for c in sorted(map(Contract.from_object, reversed(made)), key=age_key)] == names
+    assert [view.claim.name for view in sorted(map(viewed, reversed(made)), key=lambda view: view.age_key)] == names
     while made:
         counting, *others = made
         for one in made:
             stage = Stage(one, rivals=[other for other in made if other is not one])
             stage.settle()
             assert stage.seen == ("Active/Active" if one is counting else "Inactive/Conflict")
-            assert one is counting or counting["metadata"]["name"] in message(stage.status)
         made = others
 
 
 def test_a_contract_that_is_being_deleted_stands_in_nobodys_way() -> None:
-    going = raw_contract("going", uid="a", **DELETING)
+    going = granted(raw_contract("going", uid="a"))
+    going["metadata"] |= DELETING
     going["metadata"]["creationTimestamp"] = format_time(NOW - timedelta(days=1))
     stage = Stage(raw_contract(uid="z"), rivals=[going])
     stage.settle()
     assert stage.seen == "Active/Active"
+
+
+WAITING: dict[str, Callable[[], Stage]] = {
+    "for a plan": lambda: Stage(raw_contract("older", plan="no-such-plan", uid="a")),
+    "for an approval": lambda: Stage(raw_contract("older", plan="gold", uid="a")),
+    "in vain, after a rejection": lambda: Stage(raw_contract("older", plan="gold", uid="a")).say("gold", "Rejected"),
+}
+
+
+@pytest.mark.rule(12)
+@pytest.mark.parametrize("waits", WAITING)
+def test_an_older_contract_that_is_not_in_force_stands_in_nobodys_way(waits: str) -> None:
+    older = WAITING[waits]()
+    older.settle()
+    younger = Stage(raw_contract(uid="z"), rivals=[older.contract])
+    younger.settle()
+    assert younger.seen == "Active/Active"
+    older.rivals = [younger.contract]
+    older.ask(plan="basic").settle()
+    assert older.seen == "Active/Active", "age decides once it can be in force"
+    younger.rivals = [older.contract]
+    younger.settle()
+    assert younger.seen == "Inactive/Conflict"
+
+
+@pytest.mark.rule(8, 12)
+def test_a_retired_client_remembers_which_of_two_contracts_was_in_force() -> None:
+    older = granted(raw_contract("older", plan="no-such-plan", uid="a"))
+    younger = Stage(raw_contract(uid="z"), rivals=[older])
+    younger.settle()
+    retired = Stage(older, rivals=[younger.contract]).client_wishes("Retired", "Retired")
+    retired.settle()
+    younger.rivals = [retired.contract]
+    younger.client_wishes("Retired", "Retired").settle()
+    assert (retired.seen, younger.seen) == ("Inactive/ClientRetired", "Inactive/ClientRetired")
+    younger.client_wishes("Available", "Available").settle()
+    assert younger.seen == "Active/Active"
 
 
 @pytest.mark.rule(9)
@@ -224,24 +269,24 @@ def test_a_contract_that_is_being_deleted_stands_in_nobodys_way() -> None:
 def test_a_contract_that_is_being_deleted_is_not_counted() -> None:
     going = in_force().contract
     going["metadata"] |= DELETING
-    counted = contracts_of_client({"going": summarize(going)})
+    counted = contracts_of_client([viewed(going)])
     assert (counted.active, counted.pending, counted.active_names) == (0, 0, [])
     waiting = of_gold()
     waiting.settle()
     waiting.contract["metadata"] |= DELETING
-    assert not summarize(waiting.contract).waits_for_approval
+    assert not viewed(waiting.contract).waits_for_approval
 
 
 def test_at_most_256_are_active_also_when_many_come_back_at_once() -> None:
     stage = in_force()
-    stage.active_beside = MAX_CONTRACTS - 1
+    stage.other_active = MAX_CONTRACTS - 1
     stage.settle()
     assert stage.seen == "Active/Active", "the last that fits"
     stage.api_wishes("Retired", "Retired").settle()
-    stage.active_beside = MAX_CONTRACTS
+    stage.other_active = MAX_CONTRACTS
     stage.api_wishes("Published", "Published").settle()
     assert (stage.seen, stage.plan) == ("Inactive/TooManyContracts", None)
-    stage.active_beside = MAX_CONTRACTS - 1
+    stage.other_active = MAX_CONTRACTS - 1
     stage.settle()
     assert stage.seen == "Active/Active"
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apiclients.lifecycle.client import decide
 from apiclients.lifecycle.observation import SecretUnseen
 from tests.lifecycle.changes import ALL, do
 from tests.lifecycle.world import HOUR, World, available
@@ -70,11 +69,7 @@ def test_a_stale_leader_changes_nothing(change: list[str]) -> None:
     world.settle()
     before = end(world)
     for seen in (stale, replace(stale, secret=SecretUnseen())):
-        observed = seen
-        for _ in range(4):
-            step = decide(observed, world.now).step
-            if step is not None:
-                observed = world._do(step, observed)
+        world.take_steps(seen, most=4)
     world.settle()
     assert end(world) == before
 

@@ -45,8 +45,8 @@ def test_nothing_is_told_when_nothing_changed(given: Callable[[], World]) -> Non
 
 def test_a_whole_life_is_told_transition_by_transition() -> None:
     world = available()
-    for wish in ("Suspended", "Available", "Retired"):
-        world.wait(HOUR).desire(wish).settle()
+    for desired in ("Suspended", "Available", "Retired"):
+        world.wait(HOUR).desire(desired).settle()
     world.wait(2 * DAY).settle()
     world.wait(HOUR).desire("Available").settle()
     assert events(world) == [
@@ -113,6 +113,24 @@ def test_history_names_the_manager_that_made_the_change() -> None:
         "reason": "Suspended",
         "manager": "kubectl-edit",
     }
+
+
+def test_what_the_clock_did_is_no_managers_doing() -> None:
+    world = available(secret__rotation="Manual").wait(100 * DAY)
+    world.settle()
+    assert world.status["history"][0]["reason"] == "Expired"
+    assert "manager" not in world.status["history"][0]
+    assert world.status["history"][1]["manager"] == "flux"
+
+
+def test_a_suspension_is_told_for_itself_while_something_else_is_stalled() -> None:
+    world = available()
+    world.settle()
+    world.desire("Suspended").edit(secret__template={"labels": {"owner": "billing"}}).settle()
+    assert world.told("Stalled") == "True/TemplateRefused"
+    assert world.status["history"][0]["reason"] == "Suspended"
+    assert events(world)[1:] == [(True, "TemplateRefused"), (False, "Suspended")]
+    assert "template" not in world.events[-1].note
 
 
 def test_history_is_bounded_and_keeps_the_newest() -> None:

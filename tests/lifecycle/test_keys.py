@@ -8,7 +8,6 @@ import pytest
 
 from apiclients.lifecycle.keys import (
     KEY_MARGIN,
-    MAX_TOKEN_LIFETIME,
     KeyPolicy,
     KeyStep,
     active_from,
@@ -18,6 +17,7 @@ from apiclients.lifecycle.keys import (
     renewed_due,
     signing_key,
 )
+from apiclients.resources.fields import MAX_TOKEN_LIFETIME
 from apiclients.resources.keys import Algorithm, KeyRing, SigningKey
 from tests.lifecycle.world import DAY, HOUR, START, pepper
 

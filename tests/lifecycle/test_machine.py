@@ -49,7 +49,7 @@ class Life(RuleBasedStateMachine):
         self._change(name)
 
     @rule(name=st.sampled_from(["make available", "suspend", "retire"]))
-    def wish(self, name: str) -> None:
+    def desire(self, name: str) -> None:
         self._change(name)
 
     @rule(name=st.sampled_from(sorted(ACCIDENTS)))
@@ -153,6 +153,8 @@ class Life(RuleBasedStateMachine):
     def _check_status(self, world: World) -> None:
         assert faults(world.typed_status, world.generation) == []
         assert list(violations(world.status, schema_of("status"))) == []
+        obeyed = not (world.gates_lacking and world.spec.get("secret", {}).get("notBefore"))
+        assert (world.told("Stalled") == "True/GateTooOld") is not obeyed, "rule 33"
         status, steps = copy.deepcopy(world.status), [type(step).__name__ for step in world.steps]
         world.settle()
         assert world.status == status, "deciding twice changes nothing"

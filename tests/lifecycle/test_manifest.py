@@ -8,6 +8,8 @@ import json
 import pytest
 
 from apiclients.lifecycle.manifest import metadata_right, new_secret_object, secret_object
+from apiclients.lifecycle.template import TemplateKeys
+from apiclients.resources.apiclient import SecretTemplate
 from apiclients.resources.names import CREDENTIAL_ANNOTATION
 from tests.lifecycle.stored_secret import ISSUER
 from tests.lifecycle.world import World, available
@@ -71,7 +73,9 @@ def test_what_others_add_to_the_metadata_is_left_alone() -> None:
 @pytest.mark.rule(6)
 @pytest.mark.parametrize("key", ["apiclients.dev/credential", "apiclients.dev/applied"])
 def test_a_template_cannot_take_over_what_the_operator_writes(key: str) -> None:
-    world = World().edit(secret__template={"annotations": {key: "x"}, "labels": {"app.kubernetes.io/managed-by": "me"}})
+    """Also where the operator allows any key."""
+    world = World(template_keys=TemplateKeys(("*",)))
+    world.edit(secret__template={"annotations": {key: "x"}, "labels": {"app.kubernetes.io/managed-by": "me"}})
     world.settle()
     assert world.told("Ready") == "True/Available"
     assert world.secrets["billing-credentials"]["metadata"]["annotations"][key] != "x"
@@ -100,11 +104,11 @@ def test_what_was_read_of_a_secret_does_not_show_its_digests_when_printed() -> N
 def test_a_created_secret_differs_from_an_applied_one_only_by_the_template() -> None:
     world = available()
     stamp = world.steps[0].stamp  # type: ignore[union-attr]
-    arguments = (world.client(), ISSUER, "n", stamp, b"s", world.peppers[0])
-    assert new_secret_object(*arguments) == secret_object(*arguments)
-    world.edit(secret__template={"labels": {"tier": "gold"}})
-    arguments = (world.client(), ISSUER, "n", stamp, b"s", world.peppers[0])
-    created, applied = new_secret_object(*arguments), secret_object(*arguments)
+    rest = ("n", stamp, b"s", world.peppers[0])
+    template = SecretTemplate(labels={"tier": "gold"})
+    created = new_secret_object(world.client(), ISSUER, *rest)
+    assert created == secret_object(world.client(), ISSUER, SecretTemplate(), *rest)
+    applied = secret_object(world.client(), ISSUER, template, *rest)
     assert "tier" not in created["metadata"]["labels"]
     assert applied["metadata"]["labels"]["tier"] == "gold"
     assert (
@@ -117,7 +121,7 @@ def test_a_created_secret_differs_from_an_applied_one_only_by_the_template() -> 
 def test_metadata_of_a_settled_secret_is_right_without_reading_its_bytes() -> None:
     world = available(secret__template={"labels": {"tier": "gold"}})
     observed = world.observe()
-    assert metadata_right(world.client(), ISSUER, observed.secret)  # type: ignore[arg-type]
+    assert metadata_right(world.client(), ISSUER, observed.template, observed.secret)  # type: ignore[arg-type]
     steps = len(world.steps)
     world.settle()
     assert len(world.steps) == steps

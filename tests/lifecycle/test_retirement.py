@@ -10,9 +10,9 @@ from apiclients.lifecycle.steps import CreateSecret, ReplaceSecret
 from tests.lifecycle.world import DAY, HOUR, START, World, available, issue
 
 SECOND = timedelta(seconds=1)
-pytestmark = pytest.mark.rule(8)
 
 
+@pytest.mark.rule(8)
 def test_a_retired_client_is_refused_at_once_and_nothing_is_destroyed_within_the_grace_period() -> None:
     world = available()
     token, secret = world.token(), world.secret_bytes()
@@ -24,6 +24,7 @@ def test_a_retired_client_is_refused_at_once_and_nothing_is_destroyed_within_the
     assert world.secret_bytes() == secret
 
 
+@pytest.mark.rule(8)
 @pytest.mark.rule(10)
 def test_at_the_end_of_the_grace_period_tokens_die_for_good_and_the_secret_goes() -> None:
     world = available(tokens__lifetime="72h")
@@ -39,6 +40,7 @@ def test_at_the_end_of_the_grace_period_tokens_die_for_good_and_the_secret_goes(
     assert world.refusal(token) == "token_before_not_before"
 
 
+@pytest.mark.rule(8)
 def test_back_within_the_grace_period_everything_is_as_it_was() -> None:
     world = available(tokens__lifetime="72h")
     token, secret, not_before = world.token(), world.secret_bytes(), world.not_before
@@ -54,11 +56,12 @@ def test_back_within_the_grace_period_everything_is_as_it_was() -> None:
     assert len(world.issued) == 2
 
 
+@pytest.mark.rule(8)
 @pytest.mark.rule(10)
-@pytest.mark.parametrize("wish", ["Available", "Suspended"])
+@pytest.mark.parametrize("desired", ["Available", "Suspended"])
 @pytest.mark.parametrize("operator_was_down", [False, True])
 def test_back_too_late_is_a_new_start_also_when_the_operator_slept_through_the_end(
-    wish: str, operator_was_down: bool
+    desired: str, operator_was_down: bool
 ) -> None:
     world = available(tokens__lifetime="72h")
     token, client_id = world.token(), world.view().client_id
@@ -66,7 +69,7 @@ def test_back_too_late_is_a_new_start_also_when_the_operator_slept_through_the_e
     world.wait(DAY)
     if not operator_was_down:
         world.settle()
-    world.wait(HOUR).desire(wish).settle()
+    world.wait(HOUR).desire(desired).settle()
     assert isinstance(world.steps[-1], CreateSecret | ReplaceSecret)
     assert world.credential_ids == [2]
     world.desire("Available").settle()
@@ -76,6 +79,7 @@ def test_back_too_late_is_a_new_start_also_when_the_operator_slept_through_the_e
     assert world.view().client_id == client_id
 
 
+@pytest.mark.rule(8)
 @pytest.mark.rule(7)
 def test_back_too_late_never_takes_over_a_secret_from_before_the_retirement() -> None:
     world = available().edit(secret__revision=2)
@@ -87,6 +91,7 @@ def test_back_too_late_never_takes_over_a_secret_from_before_the_retirement() ->
     assert world.token(b"secret-3")
 
 
+@pytest.mark.rule(8)
 @pytest.mark.rule(7)
 def test_back_too_late_takes_over_its_own_new_secret_after_a_crash() -> None:
     world = available().desire("Retired")
@@ -98,6 +103,7 @@ def test_back_too_late_takes_over_its_own_new_secret_after_a_crash() -> None:
     assert world.token(b"secret-2")
 
 
+@pytest.mark.rule(8)
 def test_the_grace_period_counts_from_the_retirement_and_may_be_changed_until_it_is_over() -> None:
     world = available().desire("Retired")
     world.settle()
@@ -109,6 +115,7 @@ def test_the_grace_period_counts_from_the_retirement_and_may_be_changed_until_it
     assert world.status["retirement"]["finalTime"] == "2026-03-01T13:10:00Z"
 
 
+@pytest.mark.rule(8)
 def test_without_a_grace_period_it_is_over_at_once() -> None:
     world = available(retirement__gracePeriod="0s").desire("Retired")
     world.settle()
@@ -116,6 +123,7 @@ def test_without_a_grace_period_it_is_over_at_once() -> None:
     assert world.told("Ready") == "True/Retired"
 
 
+@pytest.mark.rule(8)
 @pytest.mark.rule(10)
 @pytest.mark.parametrize("micros", [0, 1, 500_000, 999_999])
 def test_no_token_outlives_a_retirement_of_the_same_second(micros: int) -> None:
@@ -130,6 +138,7 @@ def test_no_token_outlives_a_retirement_of_the_same_second(micros: int) -> None:
     assert world.refusal(again) is None
 
 
+@pytest.mark.rule(8)
 @pytest.mark.rule(10)
 def test_a_token_of_a_gate_that_learned_of_the_retirement_late_dies_with_the_registration() -> None:
     world = available(retirement__gracePeriod="0s")
@@ -141,6 +150,7 @@ def test_a_token_of_a_gate_that_learned_of_the_retirement_late_dies_with_the_reg
     assert world.refusal(token) == "token_before_not_before"
 
 
+@pytest.mark.rule(8)
 def test_a_credential_id_is_never_used_twice() -> None:
     world = available(retirement__gracePeriod="0s")
     for round_ in range(1, 4):
@@ -149,6 +159,7 @@ def test_a_credential_id_is_never_used_twice() -> None:
         world.wait(HOUR).desire("Available").settle()
 
 
+@pytest.mark.rule(8)
 def test_retiring_again_begins_a_new_grace_period() -> None:
     world = available().desire("Retired")
     world.settle()
@@ -158,6 +169,7 @@ def test_retiring_again_begins_a_new_grace_period() -> None:
     assert world.secrets
 
 
+@pytest.mark.rule(8)
 def test_a_retired_client_is_given_no_secret_whatever_asks_for_one() -> None:
     world = available().desire("Retired")
     world.settle()
@@ -169,6 +181,7 @@ def test_a_retired_client_is_given_no_secret_whatever_asks_for_one() -> None:
     assert world.secrets == {}
 
 
+@pytest.mark.rule(8)
 def test_the_configuration_of_a_destroyed_client_stays_readable() -> None:
     world = available(owner="billing@example.com", version="1.0").desire("Retired")
     world.settle()
@@ -181,6 +194,7 @@ def test_the_configuration_of_a_destroyed_client_stays_readable() -> None:
     ]
 
 
+@pytest.mark.rule(8)
 @pytest.mark.rule(6)
 def test_the_end_of_a_retirement_takes_secrets_under_earlier_names_too_and_no_foreign_one() -> None:
     world = available().edit(secret__name="elsewhere")
@@ -190,15 +204,19 @@ def test_the_end_of_a_retirement_takes_secrets_under_earlier_names_too_and_no_fo
     assert set(world.secrets) == {"bystander"}
 
 
+@pytest.mark.rule(8)
 @pytest.mark.rule(6)
 def test_the_end_of_a_retirement_leaves_the_secret_of_another_client_under_the_same_name() -> None:
     world = available().desire("Retired")
     world.settle()
-    world.put_foreign(owner={"kind": "ApiClient", "name": "orders", "uid": "9"}).wait(2 * DAY).settle()
+    world.put_foreign(
+        owner={"apiVersion": "apiclients.dev/v1alpha1", "kind": "ApiClient", "name": "orders", "uid": "9"}
+    ).wait(2 * DAY).settle()
     assert world.secret_bytes() == b"theirs"
     assert world.told("Ready") == "True/Retired"
 
 
+@pytest.mark.rule(8)
 @pytest.mark.rule(26)
 def test_with_a_wrong_clock_nobody_comes_back_from_a_retirement_that_may_be_over() -> None:
     world = available().desire("Retired")

@@ -72,7 +72,7 @@ def test_the_previous_secret_stays_valid_for_the_overlap_unless_it_was_missing(
         lambda w: w.edit(owner="someone else", description="new", version="2.0"),
         lambda w: w.edit(tokens__lifetime="1h"),
         lambda w: w.edit(secret__overlap="1h", secret__renewBefore="1h", secret__lifetime="100h"),
-        lambda w: w.edit(secret__template={"labels": {"tier": "gold"}, "annotations": {"a": "b"}}),
+        lambda w: w.edit(secret__template={"labels": {"tier": "gold"}, "annotations": {"note": "b"}}),
         lambda w: w.edit(secret__name="billing-credentials"),
         lambda w: w.desire("Suspended").settle() and w.desire("Available"),
         lambda w: w.wait(75 * DAY),
@@ -207,7 +207,8 @@ def test_no_rotation_that_waits_for_room_hides_behind_ready(change: Callable[[Wo
 @pytest.mark.parametrize("micros", [0, 1, 400_000, 999_999])
 @pytest.mark.parametrize("lifetime", ["1s", "2s", "3s", "10s"])
 def test_even_the_shortest_lifetime_is_one_secret_at_a_time(lifetime: str, micros: int) -> None:
-    world = World(now=START + timedelta(microseconds=micros)).edit(secret__lifetime=lifetime)
+    least = timedelta(seconds=1)
+    world = World(now=START + timedelta(microseconds=micros), min_lifetime=least).edit(secret__lifetime=lifetime)
     world.settle()
     assert len(world.issued) == 1
 

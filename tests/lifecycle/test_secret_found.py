@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 
 from apiclients.lifecycle.digests import Stamp, stamp_mac
 from apiclients.lifecycle.steps import CreateSecret, DeleteSecret, ReadSecret, RepairSecret
-from apiclients.resources.names import CREDENTIAL_ANNOTATION
+from apiclients.resources.names import CLIENT_ANNOTATION, CREDENTIAL_ANNOTATION
 from tests.lifecycle.status_checks import kstatus
+from tests.lifecycle.stored_secret import metadata_of
 from tests.lifecycle.world import DAY, HOUR, START, World, available, pepper
 
 MINUTE = timedelta(minutes=1)
@@ -134,10 +136,17 @@ def test_a_repair_is_no_rotation_and_is_done_while_suspended() -> None:
     assert len(world.issued) == 1
 
 
+def owned_by(**fields: str) -> dict[str, str]:
+    """An earlier client of the same name, but for these fields."""
+    return {"apiVersion": "apiclients.dev/v1alpha1", "kind": "ApiClient", "name": "billing", "uid": "9"} | fields
+
+
 OURS_BUT = {
     "owned by nobody": lambda w: w.put_foreign(),
-    "owned by another kind": lambda w: w.put_foreign(owner={"kind": "Certificate", "name": "billing", "uid": "9"}),
-    "owned by another client": lambda w: w.put_foreign(owner={"kind": "ApiClient", "name": "orders", "uid": "9"}),
+    "owned by another kind": lambda w: w.put_foreign(owner=owned_by(kind="Certificate")),
+    "owned by another client": lambda w: w.put_foreign(owner=owned_by(name="orders")),
+    "owned by a client of another group": lambda w: w.put_foreign(owner=owned_by(apiVersion="other.example/v1alpha1")),
+    "owned by a client of a group like ours": lambda w: w.put_foreign(owner=owned_by(apiVersion="apiclients.dev")),
     "of another type": lambda w: w.edit_secret(type="Opaque"),
     "immutable": lambda w: w.edit_secret(immutable=True),
 }
@@ -177,20 +186,20 @@ def test_a_foreign_secret_is_looked_at_again_since_no_watch_will_tell_that_it_we
 
 
 def test_while_suspended_or_retired_a_foreign_secret_hinders_nobody() -> None:
-    for wish in ("Suspended", "Retired"):
-        world = available().put_foreign().desire(wish)
+    for desired in ("Suspended", "Retired"):
+        world = available().put_foreign().desire(desired)
         world.settle()
-        assert world.told("Ready") == f"True/{wish}"
+        assert world.told("Ready") == f"True/{desired}"
         world.wait(2 * DAY).settle()
         assert world.secret_bytes() == b"theirs"
 
 
 @pytest.mark.rule(11)
-@pytest.mark.parametrize("wish", ["Available", "Suspended"])
-def test_the_secret_of_an_earlier_client_of_the_same_name_is_removed_and_never_reused(wish: str) -> None:
+@pytest.mark.parametrize("desired", ["Available", "Suspended"])
+def test_the_secret_of_an_earlier_client_of_the_same_name_is_removed_and_never_reused(desired: str) -> None:
     world = available()
     old = world.secret_bytes()
-    world.recreate("22222222-bbbb").desire(wish)
+    world.recreate("22222222-bbbb").desire(desired)
     world.settle()
     assert isinstance(world.steps[-2], DeleteSecret)
     assert world.secret_bytes() != old
@@ -260,3 +269,107 @@ def test_a_wiped_status_takes_the_secret_over_and_kills_every_token() -> None:
     assert world.issued == [secret]
     assert world.refusal(token) == "token_before_not_before"
     assert world.token()
+
+
+@pytest.mark.rule(6, 11)
+@pytest.mark.parametrize("version", ["v1alpha1", "v1"])
+def test_the_secret_of_an_earlier_client_of_the_name_is_replaced_whatever_the_version(version: str) -> None:
+    world = available()
+    world.secrets["billing-credentials"]["metadata"]["ownerReferences"][0]["apiVersion"] = f"apiclients.dev/{version}"
+    world.recreate("22222222-bbbb").settle()
+    assert world.told("Ready") == "True/Available"
+    assert world.token(b"secret-2")
+
+
+# Without owners: what tools for backups put back.
+
+
+@pytest.mark.rule(6, 11)
+@pytest.mark.parametrize("desired", ["Available", "Suspended"])
+def test_a_restored_secret_is_replaced_and_never_used_again(desired: str) -> None:
+    world = available()
+    old = world.secret_bytes()
+    world.restore("22222222-bbbb").desire(desired).settle()
+    assert world.told("Ready") == f"True/{desired}"
+    world.desire("Available").settle()
+    assert world.log_in(old) == "wrong_secret"
+    assert world.token()
+    assert metadata_of(world.secrets["billing-credentials"]).owner is not None
+
+
+@pytest.mark.rule(6, 11)
+def test_a_secret_that_was_restored_twice_is_replaced_as_well() -> None:
+    world = available()
+    world.restore("22222222-bbbb")
+    world.restore("33333333-cccc").settle()
+    assert (world.told("Ready"), len(world.issued)) == ("True/Available", 2)
+
+
+def _other_bytes(world: World) -> World:
+    return world.edit_secret(b"edited")
+
+
+def _other_keys(world: World) -> World:
+    world.peppers[:] = [pepper(7)]
+    return world
+
+
+def _for_another_client(world: World) -> World:
+    world.secrets["billing-credentials"]["metadata"]["annotations"][CLIENT_ANNOTATION] = "orders/11111111-aaaa"
+    return world
+
+
+def _from_before_the_annotation(world: World) -> World:
+    del world.secrets["billing-credentials"]["metadata"]["annotations"][CLIENT_ANNOTATION]
+    return world
+
+
+def _immutable_and_edited(world: World) -> World:
+    return world.edit_secret(b"edited", immutable=True)
+
+
+@pytest.mark.rule(6, 24)
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (_other_bytes, "the operator's keys do not verify it"),
+        (_other_keys, "the operator's keys do not verify it"),
+        (_for_another_client, "issued for an ApiClient orders"),
+        (_from_before_the_annotation, "is not this client's"),
+        (_immutable_and_edited, "is immutable"),
+    ],
+)
+def test_what_cannot_be_told_from_somebody_elses_stays_and_the_message_says_what_to_delete(
+    change: Callable[[World], World], why: str
+) -> None:
+    world = change(available()).restore("22222222-bbbb")
+    before = copy.deepcopy(world.secrets)
+    world.settle()
+    stalled = world.condition("Stalled")
+    assert stalled is not None
+    assert stalled.reason == "SecretConflict"
+    assert why in stalled.message
+    assert "kubectl delete secret billing-credentials --namespace team-a" in stalled.message
+    assert world.secrets == before
+    world.secrets.clear()
+    world.settle()
+    assert world.told("Ready") == "True/Available"
+
+
+@pytest.mark.rule(6, 7)
+def test_a_secret_whose_owner_somebody_took_away_is_put_right_around_the_same_bytes() -> None:
+    world = available()
+    del world.secrets["billing-credentials"]["metadata"]["ownerReferences"]
+    world.edit_secret().settle()
+    assert isinstance(world.steps[-1], RepairSecret)
+    assert (world.told("Ready"), world.secret_bytes()) == ("True/Available", b"secret-1")
+    assert metadata_of(world.secrets["billing-credentials"]).owner is not None
+
+
+@pytest.mark.rule(6)
+def test_a_secret_without_owner_and_with_other_bytes_is_not_believed() -> None:
+    world = available()
+    del world.secrets["billing-credentials"]["metadata"]["ownerReferences"]
+    world.edit_secret(b"edited").settle()
+    assert (world.told("SecretReady"), world.secret_bytes()) == ("False/SecretConflict", b"edited")
+    assert world.token(b"secret-1")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from apiclients.engine.converge import MOST_STEPS, StepFailed, StepResult, converge
 from apiclients.lifecycle.access import (
     ClientView,
     Denial,
@@ -23,8 +24,13 @@ from apiclients.lifecycle.access import (
     token_denial,
 )
 from apiclients.lifecycle.client import Decision, decide
+from apiclients.lifecycle.contract_view import contract_view
 from apiclients.lifecycle.digests import Stamp, digest
+from apiclients.lifecycle.enforcement import Sight
+from apiclients.lifecycle.features import Lacking
 from apiclients.lifecycle.history import Announcement, announcements
+from apiclients.lifecycle.holds import HoldView
+from apiclients.lifecycle.identities import NOTHING_OBSERVED, ObservedIdentities
 from apiclients.lifecycle.manifest import new_secret_object, secret_object
 from apiclients.lifecycle.observation import Observed, SecretAbsent, SecretSeen, SecretUnseen
 from apiclients.lifecycle.steps import (
@@ -36,25 +42,32 @@ from apiclients.lifecycle.steps import (
     ReplaceSecret,
     Step,
 )
+from apiclients.lifecycle.template import DEFAULT_TEMPLATE_KEYS, TemplateKeys, permitted
+from apiclients.lifecycle.timing import MIN_LIFETIME
+from apiclients.lifecycle.usage import LastUse
 from apiclients.resources.apiclient import ApiClientStatus, ClientContracts
 from apiclients.resources.conditions import Condition
 from apiclients.resources.fields import format_time
 from apiclients.resources.keys import Pepper
 from apiclients.resources.names import CLIENT_SECRET_KEY, MANAGED_BY, MANAGED_BY_LABEL, ROTATE_REQUESTED_ANNOTATION
-from apiclients.resources.objects import ApiClient
+from apiclients.resources.objects import ApiClient, Contract
 from tests.lifecycle.stored_secret import ISSUER, bytes_of, labelled, metadata_of, read_secret
 
 START = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-#: More steps than any honest path has.
-MOST_STEPS = 8
+REFUSED = "Cannot write the Secret: 403 Forbidden"
 
 
 def pepper(number: int) -> Pepper:
     """A pepper that is told apart from others by its number."""
     key = base64.urlsafe_b64encode(bytes([number]) * 32).decode().rstrip("=")
     return Pepper(id=f"p{number}", key=key, created_time=START)
+
+
+def is_write(step: Step) -> bool:
+    """Whether the API server can reject it. A proof only reads, and without one no reconcile ends."""
+    return not isinstance(step, ProveContracts)
 
 
 class Crash(Exception):  # noqa: N818 - it is no error
@@ -76,6 +89,19 @@ class World:
     peppers: list[Pepper] = field(default_factory=lambda: [pepper(1)])
     now: datetime = START
     clock_trusted: bool = True
+    #: TokenIssuers, and who else claims the client's subjects.
+    identities: ObservedIdentities = NOTHING_OBSERVED
+    #: Which living gates do not obey which features.
+    gates_lacking: Lacking = field(default_factory=dict)
+    #: What gates report of its use.
+    last_use: LastUse | None = None
+    #: How far the gates are; None while nobody knows.
+    sight: Sight | None = None
+    #: The holds that stop it.
+    holds: tuple[HoldView, ...] = ()
+    resource_version: int = 1
+    template_keys: TemplateKeys = DEFAULT_TEMPLATE_KEYS
+    min_lifetime: timedelta = MIN_LIFETIME
     #: Whether the operator's cache shows its own Secrets; a late cache shows none.
     cache_late: bool = False
     #: Names of the client's active contracts.
@@ -122,6 +148,14 @@ class World:
         self.uid, self.status, self.deletion_time, self.generation = uid, {"observedGeneration": -1}, None, 1
         return self
 
+    def restore(self, uid: str) -> World:
+        """Delete everything and put it back from a backup: objects without UID, status and owners, as Velero does."""
+        for secret in list(self.secrets.values()):
+            for field_name in ("ownerReferences", "uid"):
+                secret["metadata"].pop(field_name, None)
+            self._store(secret)
+        return self.recreate(uid)
+
     def wipe_status(self) -> World:
         self.status = {"observedGeneration": -1}
         return self
@@ -158,6 +192,7 @@ class World:
             "name": self.name,
             "uid": self.uid,
             "generation": self.generation,
+            "resourceVersion": str(self.resource_version),
             "annotations": self.annotations,
             "deletionTimestamp": self.deletion_time,
         }
@@ -178,6 +213,13 @@ class World:
             contracts=self._contracts(),
             other_secrets=tuple(o for o in others if o.owner is not None and o.owner.uid == self.uid),
             clock_trusted=self.clock_trusted,
+            identities=self.identities,
+            gates_lacking=self.gates_lacking,
+            sight=self.sight,
+            holds=self.holds,
+            last_use=self.last_use,
+            template_keys=self.template_keys,
+            min_lifetime=self.min_lifetime,
         )
 
     def settle(
@@ -185,19 +227,29 @@ class World:
     ) -> ApiClientStatus:
         """Reconcile once. ``actions`` is after how many steps or writes to crash; ``refuse`` makes steps fail."""
         budget = _Budget(actions)
-        observed = self.observe()
-        for _ in range(MOST_STEPS):
-            decision = decide(observed, self.now)
-            self.due = decision.due
-            if decision.step is None:
-                return self._write(decision.status, budget)
-            if refuse(decision.step):
-                failed = decide(observed, self.now, failure="Cannot write the Secret: 403 Forbidden")
-                return self._write(failed.status, budget)
-            if not isinstance(decision.step, ProveContracts):  # only looks
-                budget.spend()
-            observed = self._do(decision.step, observed)
-        raise AssertionError(f"not settled after {MOST_STEPS} steps: {self.steps[-MOST_STEPS:]}")
+        convergence = converge(self.client(), _Observing(self.observe()), lambda: self.now)  # type: ignore[arg-type]
+        converged, refused = None, False
+        try:
+            step = next(convergence)
+            while True:
+                refused = refuse(step)
+                step = convergence.send(StepFailed(REFUSED) if refused else self._answer(step, budget))
+        except StopIteration as end:
+            converged = end.value
+        assert converged is not None
+        assert refused or converged.failure is None, f"not settled: {self.steps[-MOST_STEPS:]}"
+        self.due = converged.due
+        return self._write(converged.status, budget)
+
+    def take_steps(self, observed: Observed, most: int) -> None:
+        """What an operator that observes this does, without writing the status."""
+        convergence = converge(self.client(), _Observing(observed), lambda: self.now)  # type: ignore[arg-type]
+        try:
+            step = next(convergence)
+            for _ in range(most):
+                step = convergence.send(self._answer(step, _Budget(None)))
+        except StopIteration:
+            return
 
     def crash(self, actions: int) -> bool:
         """Reconcile and stop after that many actions; whether it got that far."""
@@ -217,28 +269,33 @@ class World:
             self.status = status.to_object()
         return status
 
-    def _do(self, step: Step, observed: Observed) -> Observed:
-        if isinstance(step, ProveContracts):
-            return replace(observed, contracts=self._contracts(), contracts_proved=True)
+    def _answer(self, step: Step, budget: _Budget) -> StepResult:
+        if isinstance(step, ProveContracts):  # only looks
+            return tuple(contract_view(Contract.from_object(self._contract(name))) for name in sorted(self.contracts))
+        budget.spend()
         self.steps.append(step)
         match step:
             case ReadSecret():
-                seen = self._read(step.name)
+                return self._read(step.name)
             case CreateSecret():
-                seen = self._create(step)
+                return self._create(step)
             case ReplaceSecret():
-                seen = self._apply(step.name, step.stamp, self._new_bytes(), step.resource_version)
+                return self._apply(step.name, step.stamp, self._new_bytes(), step.resource_version)
             case RepairSecret():
-                seen = self._apply(step.name, step.stamp, self.secret_bytes(step.name), step.resource_version)
+                return self._apply(step.name, step.stamp, self.secret_bytes(step.name), step.resource_version)
             case DeleteSecret():
                 meta = self.secrets.get(step.name, {}).get("metadata", {})
                 if (meta.get("uid"), meta.get("resourceVersion")) == (step.uid, step.resource_version):
-                    del self.secrets[step.name]
-                if step.name != observed.client.secret_name:
-                    left = tuple(other for other in observed.other_secrets if other.name != step.name)
-                    return replace(observed, other_secrets=left)
-                seen = self._read(step.name)
-        return replace(observed, secret=seen)
+                    self._delete(self.secrets[step.name])
+                return self._read(step.name)
+
+    def _contract(self, name: str) -> dict[str, Any]:
+        """An active contract of the client."""
+        return {
+            "metadata": {"namespace": "team-a", "name": name, "uid": f"contract-{name}"},
+            "spec": {"clientName": self.name, "api": {"namespace": "shop", "name": name}, "plan": "gold"},
+            "status": {"observedStatus": "Active"},
+        }
 
     def _contracts(self) -> ClientContracts:
         names = sorted(self.contracts)
@@ -253,7 +310,8 @@ class World:
     def _apply(self, name: str, stamp: Stamp, value: bytes, version: str) -> SecretSeen:
         live = self.secrets.get(name)
         if live is not None and live["metadata"]["resourceVersion"] == version:
-            body = secret_object(self.client(), ISSUER, name, stamp, value, self.peppers[-1])
+            template = permitted(self.client().spec.secret.template, self.template_keys)
+            body = secret_object(self.client(), ISSUER, template, name, stamp, value, self.peppers[-1])
             body["metadata"]["uid"] = live["metadata"]["uid"]
             self._store(body)
         return self._read(name)
@@ -261,6 +319,14 @@ class World:
     def _read(self, name: str) -> SecretSeen:
         secret = self.secrets.get(name)
         return SecretAbsent() if secret is None else read_secret(secret, self.client(), self.peppers)
+
+    def _delete(self, secret: dict[str, Any]) -> None:
+        meta = secret["metadata"]
+        if meta.get("finalizers"):
+            meta["deletionTimestamp"] = format_time(self.now)
+            self._store(secret)
+        else:
+            del self.secrets[meta["name"]]
 
     def _new_bytes(self) -> bytes:
         self.issued.append(f"secret-{len(self.issued) + 1}".encode())
@@ -332,6 +398,16 @@ def issue(client: ClientView, now: datetime) -> TokenClaims:
     """The token that a gate with this picture of a client issues."""
     issued_at = issue_time(client, now.timestamp())
     return TokenClaims(client.uid, issued_at, issued_at + client.token_seconds)
+
+
+@dataclass
+class _Observing:
+    """An observer of one client."""
+
+    observed: Observed
+
+    def client(self, client: ApiClient, now: datetime) -> Observed:
+        return self.observed
 
 
 class _Budget:

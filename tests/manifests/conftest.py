@@ -7,27 +7,17 @@ from pathlib import Path
 import pytest
 
 from cluster import LocalCluster
-from tests.manifests.asking import (
-    FINAL,
-    GROUP,
-    KINDS,
-    MERGE,
-    OPERATOR,
-    Answer,
-    Asking,
-    api,
-    api_status,
-    client,
-    client_status,
-    until,
-)
 from tests.manifests.rendered import MANIFESTS
+from tests.manifests.samples import FINAL, GROUP, api, api_status, client, client_status, hold
+from tests.toolkit.admin import MERGE, Admin, Answer
+from tests.toolkit.objects import KINDS, OPERATOR
+from tests.toolkit.waiting import eventually
 
 _NUMBERS = itertools.count(1)
 _CANARY = "canary"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installed() -> Iterator[LocalCluster]:
     """A cluster as the demo and the tests have it: everything but the Deployments, and a namespace for examples."""
     with LocalCluster() as cluster:
@@ -39,57 +29,72 @@ def installed() -> Iterator[LocalCluster]:
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gate_kubeconfig(installed: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Acts as the gate."""
     path = tmp_path_factory.mktemp("gate") / "kubeconfig"
     return installed.service_account_kubeconfig("apiclients-system", "apiclient-gate", path)
 
 
-@pytest.fixture(scope="session")
-def ask(installed: LocalCluster) -> Asking:
+@pytest.fixture(scope="package")
+def admin(installed: LocalCluster) -> Admin:
     """Requests without kubectl."""
-    return Asking(installed)
+    return Admin(installed)
 
 
 @pytest.fixture
-def team(ask: Asking) -> str:
+def team(admin: Admin) -> str:
     """A namespace of the test's own."""
     name = f"team-{next(_NUMBERS)}"
-    ask.done("POST", "namespaces", None, body={"metadata": {"name": name}})
+    admin.done("POST", "namespaces", None, body={"metadata": {"name": name}})
     return name
 
 
 def await_policies(cluster: LocalCluster) -> None:
     """A policy is in force a moment after it was applied: when it says no to what it is made for."""
-    ask = Asking(cluster)
+    admin = Admin(cluster)
     cluster.kubectl("create", "namespace", _CANARY)
     # Whoever may do everything in a namespace, by RBAC.
     cluster.kubectl(
         "create", "rolebinding", "all", "--clusterrole=cluster-admin", "--user=sam", f"--namespace={_CANARY}"
     )
-    ask.with_status("apiclients", client("bird", _CANARY), client_status("seed"))
-    ask.with_status("apis", api("tree", _CANARY), api_status(1))
-    ask.with_status("apis", api("stump", _CANARY, "Retired"), api_status(0, "Retired", retirement=FINAL))
+    admin.with_status("apiclients", client("bird", _CANARY), client_status("seed"))
+    admin.with_status("apis", api("tree", _CANARY), api_status(1))
+    admin.with_status("apis", api("stump", _CANARY, "Retired"), api_status(0, "Retired", retirement=FINAL))
 
     def desire(kind: str, name: str, desired: str) -> Answer:
-        return ask("PATCH", kind, _CANARY, name, {"spec": {"desiredStatus": desired}}, content=MERGE, dryRun="All")
+        return admin.ask(
+            "PATCH", kind, _CANARY, name, {"spec": {"desiredStatus": desired}}, content=MERGE, dryRun="All"
+        )
 
     def make_secret() -> Answer:
-        return ask("POST", "secrets", _CANARY, body={"metadata": {"name": "nest"}}, user=OPERATOR, dryRun="All")
+        return admin.ask("POST", "secrets", _CANARY, body={"metadata": {"name": "nest"}}, user=OPERATOR, dryRun="All")
 
     def write_status() -> Answer:
         body = {"status": {"observedGeneration": 2}}
-        return ask("PATCH", "apiclients", _CANARY, "bird", body, subresource="status", content=MERGE, user="sam")
+        return admin.ask("PATCH", "apiclients", _CANARY, "bird", body, subresource="status", content=MERGE, user="sam")
+
+    def own() -> Answer:
+        owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "nobody", "uid": "nobody"}
+        body = {"metadata": {"ownerReferences": [owner]}}
+        return admin.ask("PATCH", "apiclients", _CANARY, "bird", body, content=MERGE, user="sam", dryRun="All")
+
+    def claim() -> Answer:
+        body = hold("bird", _CANARY)
+        body["metadata"]["annotations"] = {"apiclients.dev/created-by": "nobody"}
+        return admin.ask("POST", "apiclientholds", _CANARY, body=body, dryRun="All")
 
     requests: dict[str, Callable[[], Answer]] = {
         "retire-apiclients": lambda: desire("apiclients", "bird", "Retired"),
-        "delete-apiclients": lambda: ask("DELETE", "apiclients", _CANARY, "bird", dryRun="All"),
+        "delete-apiclients": lambda: admin.ask("DELETE", "apiclients", _CANARY, "bird", dryRun="All"),
         "retire-apis": lambda: desire("apis", "tree", "Retired"),
-        "delete-apis": lambda: ask("DELETE", "apis", _CANARY, "tree", dryRun="All"),
+        "delete-apis": lambda: admin.ask("DELETE", "apis", _CANARY, "tree", dryRun="All"),
         "republish-apis": lambda: desire("apis", "stump", "Published"),
         "apiclients-status": write_status,
+        "apiclients-owners": own,
+        "apiclientholds-author": claim,
         "apiclient-operator-secrets": make_secret,
+        "keep-clients": lambda: admin.ask("DELETE", "namespaces", None, "apiclients-system", dryRun="All"),
     }
     for policy, request in requests.items():
-        until(lambda p=policy, r=request: f"'{p}'" in str(r()), f"{policy} is in force")  # type: ignore[misc]
+        eventually(f"{policy} is in force", lambda p=policy, r=request: f"'{p}'" in str(r()))  # type: ignore[misc]

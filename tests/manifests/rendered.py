@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from apiclients.settings.gate import GateSettings
+
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "manifests"
 KUBECTL = Path(sys.executable).with_name("kubectl")
@@ -32,6 +34,18 @@ def named(objects: Iterable[Object], kind: str, name: str) -> Object:
     """The one object of this kind and name."""
     (found,) = [obj for obj in of_kind(objects, kind) if obj["metadata"]["name"] == name]
     return found
+
+
+def gate_settings(objects: Iterable[Object], namespace: str) -> GateSettings:
+    """What the gate is set to when its pod runs in this namespace: its variables, as the kubelet fills them in."""
+    (container,) = named(objects, "Deployment", "apiclient-gate")["spec"]["template"]["spec"]["containers"]
+    fields = {"metadata.namespace": namespace, "metadata.name": "apiclient-gate-0"}
+    values = {"APICLIENT_GATE_ISSUER": "https://tokens.example.com"}
+    for variable in container["env"]:
+        if "fieldRef" in variable.get("valueFrom", {}):
+            values[variable["name"]] = fields[variable["valueFrom"]["fieldRef"]["fieldPath"]]
+    prefix = GateSettings.model_config["env_prefix"]
+    return GateSettings.model_validate({name.removeprefix(prefix).lower(): text for name, text in values.items()})
 
 
 def rules_of(objects: list[Object], account: str) -> Iterator[tuple[Object, str | None]]:

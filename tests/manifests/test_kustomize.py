@@ -6,11 +6,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.manifests.rendered import MANIFESTS, ROOT, Object, named, of_kind, render, rules_of
+from apiclients.kube.config import SERVICE_ACCOUNT
+from apiclients.settings.gate import GateSettings
+from apiclients.settings.load import load
+from tests.manifests.rendered import MANIFESTS, ROOT, Object, gate_settings, named, of_kind, render, rules_of
 
-FOLDERS = sorted(path.parent for path in MANIFESTS.rglob("kustomization.yaml"))
+#: What installs the product; the other folders are for people's own kustomizations.
+FOLDERS = [MANIFESTS / "control", MANIFESTS / "base", *sorted((MANIFESTS / "overlays").iterdir())]
 WITH_PROGRAMS = [folder for folder in FOLDERS if folder.name != "control"]
-PROGRAMS = {"apiclient-operator": 8081, "apiclient-gate": 8080}
+#: The ports of each program, by name; the last one is for health and metrics.
+PROGRAMS = {"apiclient-operator": {"http": 8081}, "apiclient-gate": {"http": 8080, "metrics": 8082}}
 NAMESPACE = "apiclients-system"
 CLUSTER_SCOPED = {
     "Namespace",
@@ -22,7 +27,7 @@ CLUSTER_SCOPED = {
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
 }
-KINDS = {"apiclients", "contracts", "apis", "contractapprovals", "apiclientholds"}
+KINDS = {"apiclients", "contracts", "apis", "contractapprovals", "apiclientholds", "tokenissuers"}
 
 
 @pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
@@ -90,8 +95,10 @@ def test_gate_reads_one_secret_only(objects: list[Object]) -> None:
 def test_programs_cannot_write_what_users_own(objects: list[Object], account: str) -> None:
     ours = [rule for rule, _ in rules_of(objects, account) if rule["apiGroups"] == ["apiclients.dev"]]
     given = {(what, verb) for rule in ours for what in rule["resources"] for verb in rule["verbs"]}
-    reads = {(kind, verb) for kind in KINDS for verb in ("get", "list", "watch")}
-    writes = {(f"{kind}/status", "update") for kind in KINDS} if account == "apiclient-operator" else set()
+    reads = {(kind, verb) for kind in (*KINDS, "tokenrevocations") for verb in ("get", "list", "watch")}
+    status_writes = {(f"{kind}/status", verb) for kind in KINDS for verb in ("update", "patch")}
+    removes, revokes = {("tokenrevocations", "delete")}, {("tokenrevocations", "create")}
+    writes = status_writes | removes if account == "apiclient-operator" else revokes
     assert given == reads | writes
 
 
@@ -128,7 +135,7 @@ def test_the_rights_of_people_end_before_status_and_secrets(objects: list[Object
     bound = {obj["roleRef"]["name"] for obj in of_kind(objects, "ClusterRoleBinding", "RoleBinding")}
     for role in of_kind(objects, "ClusterRole"):
         if role["metadata"]["name"] not in bound and role["metadata"]["name"] != "apiclient-operator-secrets":
-            assert {what for rule in role["rules"] for what in rule["resources"]} <= KINDS | {"events"}
+            assert {what for rule in role["rules"] for what in rule["resources"]} <= KINDS | {"events", "leases"}
 
 
 def test_flow_schemas_cover_both_programs_before_all_other_service_accounts(objects: list[Object]) -> None:
@@ -148,28 +155,51 @@ def test_pods_are_restricted(installation: list[Object], name: str) -> None:
     assert pod["enableServiceLinks"] is False
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert not {"hostNetwork", "hostPID", "hostIPC", "volumes"} & set(pod)
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+    assert [volume["name"] for volume in pod["volumes"]] == ["api-access"]
+    assert pod["automountServiceAccountToken"] is False
     (container,) = pod["containers"]
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+    (mount,) = container["volumeMounts"]
+    assert (mount["mountPath"], mount["readOnly"]) == (str(SERVICE_ACCOUNT), True)
     assert {"cpu", "memory"} == set(container["resources"]["requests"])
     assert {"memory"} == set(container["resources"]["limits"])
     assert container["image"].endswith("apiclient-operator:0.1.0")
 
 
-@pytest.mark.parametrize(("name", "port"), PROGRAMS.items())
-def test_probes_and_services(installation: list[Object], name: str, port: int) -> None:
+@pytest.mark.parametrize(("name", "ports"), PROGRAMS.items())
+def test_probes_and_services(installation: list[Object], name: str, ports: dict[str, int]) -> None:
     deployment = named(installation, "Deployment", name)
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert container["ports"] == [{"name": "http", "containerPort": port}]
-    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
-    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+    assert {port["name"]: port["containerPort"] for port in container["ports"]} == ports
+    health = list(ports)[-1]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": health}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": health}
     service = named(installation, "Service", name)
-    assert service["spec"]["ports"] == [{"name": "http", "port": port, "targetPort": "http"}]
+    assert {port["name"]: (port["port"], port["targetPort"]) for port in service["spec"]["ports"]} == {
+        port: (number, port) for port, number in ports.items()
+    }
     assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_each_program_knows_its_namespace(installation: list[Object], name: str) -> None:
+    """Its Lease and the keys are there, whatever the namespace is called."""
+    (container,) = named(installation, "Deployment", name)["spec"]["template"]["spec"]["containers"]
+    variable = f"{name.upper().replace('-', '_')}_NAMESPACE"
+    field = {"fieldRef": {"fieldPath": "metadata.namespace"}}
+    assert {"name": variable, "valueFrom": field} in container["env"]
+
+
+def test_the_ports_are_what_the_gate_is_told(installation: list[Object]) -> None:
+    (container,) = named(installation, "Deployment", "apiclient-gate")["spec"]["template"]["spec"]["containers"]
+    program, *arguments = container["args"]
+    settings = load(GateSettings, ["--issuer=https://apiclients.example.com", *arguments])
+    assert (program, settings.port, settings.metrics_port) == ("gate", 8080, 8082)
 
 
 def test_gate_stays_up(installation: list[Object]) -> None:
@@ -191,3 +221,9 @@ def test_both_programs_have_the_one_issuer(installation: list[Object]) -> None:
             v["name"]: v["valueFrom"]["configMapKeyRef"] for v in container["env"] if v["name"].endswith("_ISSUER")
         }
         assert list(variables.values()) == [{"name": settings["metadata"]["name"], "key": "issuer"}]
+
+
+def test_gate_keeps_to_the_namespace_that_it_runs_in(installation: list[Object]) -> None:
+    """Its rights are there: to read the keys, and to write its Lease."""
+    settings = gate_settings(installation, "platform")
+    assert (settings.namespace, settings.keys_home, settings.lease_home) == ("platform",) * 3

@@ -14,8 +14,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cluster import LocalCluster
-from tests.manifests.asking import APPLY, FINAL, GROUP, KINDS, MERGE, Answer, Asking, JsonObject, api, client, until
 from tests.manifests.rendered import MANIFESTS
+from tests.manifests.samples import FINAL, GROUP, api, client
+from tests.toolkit.admin import APPLY, MERGE, Admin, Answer
+from tests.toolkit.objects import KINDS, JsonObject
+from tests.toolkit.waiting import eventually
 
 pytestmark = pytest.mark.rule(27)
 
@@ -87,11 +90,11 @@ def cases(specs: st.SearchStrategy[JsonObject], statuses: st.SearchStrategy[Json
 
 
 @pytest.fixture(scope="module")
-def place(ask: Asking) -> Iterator[str]:
+def place(admin: Admin) -> Iterator[str]:
     """A namespace for the objects of all examples."""
-    ask.done("POST", "namespaces", None, body={"metadata": {"name": "generated"}})
+    admin.done("POST", "namespaces", None, body={"metadata": {"name": "generated"}})
     yield "generated"
-    ask.done("DELETE", "namespaces", None, "generated")
+    admin.done("DELETE", "namespaces", None, "generated")
 
 
 def unacknowledged(spec: JsonObject, status: JsonObject) -> set[str]:
@@ -119,12 +122,12 @@ def _retirement(spec: JsonObject) -> JsonObject:
     return defaults | (spec.get("retirement") or {})
 
 
-def changes(ask: Asking, kind: str, place: str, made: JsonObject, spec: JsonObject) -> list[Answer]:
+def changes(admin: Admin, kind: str, place: str, made: JsonObject, spec: JsonObject) -> list[Answer]:
     """What is said to a new spec by each way to write it."""
     name = made["metadata"]["name"]
-    put = ask("PUT", kind, place, name, {**made, "spec": spec}, dryRun="All")
+    put = admin.ask("PUT", kind, place, name, {**made, "spec": spec}, dryRun="All")
     body = {key: made[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": name}, "spec": spec}
-    applied = ask("PATCH", kind, place, name, body, content=APPLY, dryRun="All", force="true", fieldManager="git")
+    applied = admin.ask("PATCH", kind, place, name, body, content=APPLY, dryRun="All", force="true", fieldManager="git")
     return [put, applied]
 
 
@@ -156,16 +159,16 @@ def fresh() -> str:
         {"desiredStatus": "Retired", "retirement": {"acknowledgedContracts": LONG[::-1]}},
     )
 )
-def test_clients(ask: Asking, place: str, case: Case) -> None:
+def test_clients(admin: Admin, place: str, case: Case) -> None:
     body = client(fresh(), place)
-    made = ask.with_status("apiclients", {**body, "spec": case.old}, case.status)
-    for answer in changes(ask, "apiclients", place, made, case.new):
+    made = admin.with_status("apiclients", {**body, "spec": case.old}, case.status)
+    for answer in changes(admin, "apiclients", place, made, case.new):
         assert answer.status == 200, answer
         assert len(answer.warnings) == 2 * asks_to_retire(case, unacknowledged(case.new, case.status))
         assert all("is not retired: " in w or "To retire it, " in w for w in answer.warnings), answer
-    for answer in changes(ask, "apiclients", place, made, made["spec"]):
+    for answer in changes(admin, "apiclients", place, made, made["spec"]):
         assert (answer.status, answer.warnings) == (200, ())
-    answer = ask("DELETE", "apiclients", place, made["metadata"]["name"], dryRun="All")
+    answer = admin.ask("DELETE", "apiclients", place, made["metadata"]["name"], dryRun="All")
     missing = unacknowledged(case.old, case.status)
     assert answer.status == (403 if missing else 200), answer
     assert not missing or f" ends {len(missing)} active contract(s) not in " in answer.message
@@ -173,19 +176,19 @@ def test_clients(ask: Asking, place: str, case: Case) -> None:
 
 @EXAMPLES
 @given(case=cases(API_SPECS, API_STATUSES))
-def test_apis(ask: Asking, place: str, case: Case) -> None:
+def test_apis(admin: Admin, place: str, case: Case) -> None:
     body = api(fresh(), place)
     plans = {"plans": body["spec"]["plans"]}
-    made = ask.with_status("apis", {**body, "spec": case.old | plans}, case.status)
+    made = admin.with_status("apis", {**body, "spec": case.old | plans}, case.status)
     final = (case.status.get("retirement") or {}).get("final", False)
     again = (case.old["desiredStatus"], case.new["desiredStatus"]) == ("Retired", "Published")
-    for answer in changes(ask, "apis", place, made, case.new | plans):
+    for answer in changes(admin, "apis", place, made, case.new | plans):
         assert answer.status == (403 if final and again else 200), answer
         assert len(answer.warnings) == asks_to_retire(case, uncounted(case.new, case.status))
         assert all(" is not retired: it has " in w for w in answer.warnings), answer
-    for answer in changes(ask, "apis", place, made, made["spec"]):
+    for answer in changes(admin, "apis", place, made, made["spec"]):
         assert (answer.status, answer.warnings) == (200, ())
-    answer = ask("DELETE", "apis", place, made["metadata"]["name"], dryRun="All")
+    answer = admin.ask("DELETE", "apis", place, made["metadata"]["name"], dryRun="All")
     assert answer.status == (403 if uncounted(case.old, case.status) else 200), answer
 
 
@@ -203,11 +206,11 @@ NULLS: list[tuple[str, JsonObject]] = [
 
 
 @pytest.mark.parametrize(("kind", "spec"), NULLS)
-def test_nulls_and_wrong_types_are_left_to_the_schema(ask: Asking, place: str, kind: str, spec: JsonObject) -> None:
+def test_nulls_and_wrong_types_are_left_to_the_schema(admin: Admin, place: str, kind: str, spec: JsonObject) -> None:
     body = (client if kind == "apiclients" else api)(fresh(), place)
     contracts = {"active": 1, "pending": 0, "rejected": 0} | ({"activeNames": ["x"]} if kind == "apiclients" else {})
-    made = ask.with_status(kind, body, {"contracts": contracts})
-    for answer in changes(ask, kind, place, made, body["spec"] | {"desiredStatus": "Retired"} | spec):
+    made = admin.with_status(kind, body, {"contracts": contracts})
+    for answer in changes(admin, kind, place, made, body["spec"] | {"desiredStatus": "Retired"} | spec):
         assert answer.status in (200, 400, 422, 500), answer
         assert "AdmissionPolicy" not in answer.message
         if answer.status == 200:
@@ -215,7 +218,7 @@ def test_nulls_and_wrong_types_are_left_to_the_schema(ask: Asking, place: str, k
 
 
 @pytest.fixture(scope="module")
-def shapeless() -> Iterator[Asking]:
+def shapeless() -> Iterator[Admin]:
     """A cluster whose clients and Apis may have any shape, as if written under other versions of their schema."""
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     patch = [
@@ -225,39 +228,55 @@ def shapeless() -> Iterator[Asking]:
     with LocalCluster() as cluster:
         cluster.kubectl("apply", "-k", str(MANIFESTS / "control"))
         cluster.kubectl("create", "namespace", "any")
-        ask = Asking(cluster)
+        admin = Admin(cluster)
         for kind in ("apiclients", "apis"):
             found = json.loads(cluster.kubectl("get", "crd", f"{kind}.{GROUP}", "--output=json").stdout)
             selectable = "selectableFields" in found["spec"]["versions"][0]
             changes = json.dumps(patch if selectable else patch[:1])
             cluster.kubectl("patch", "crd", f"{kind}.{GROUP}", "--type=json", f"--patch={changes}")
-            until(lambda kind=kind: kept(ask, kind, {}, None)["spec"] == {}, f"{kind} are shapeless")  # type: ignore[misc]
-        _await_refusals(ask)
-        yield ask
+            _await_shapeless(admin, kind)
+        _await_refusals(admin)
+        yield admin
 
 
-def _await_refusals(ask: Asking) -> None:
-    bird = kept(ask, "apiclients", {}, {"contracts": {"activeNames": ["a"]}})["metadata"]["name"]
-    tree = kept(ask, "apis", {}, {"contracts": {"active": 1}})["metadata"]["name"]
-    stump = kept(ask, "apis", {}, {"retirement": FINAL})["metadata"]["name"]
+def _await_shapeless(admin: Admin, kind: str) -> None:
+    """The API server goes on with the schema it had for a moment: with the refusals of it, and with its defaults."""
+    body: JsonObject = {
+        "apiVersion": f"{GROUP}/v1alpha1",
+        "kind": KINDS[kind],
+        "metadata": {"name": fresh()},
+        "spec": {},
+    }
+
+    def shapeless() -> bool:
+        answer = admin.ask("POST", kind, "any", body=body, dryRun="All")
+        return answer.status < 300 and answer.body["spec"] == {}
+
+    eventually(f"{kind} are shapeless", shapeless)
+
+
+def _await_refusals(admin: Admin) -> None:
+    bird = kept(admin, "apiclients", {}, {"contracts": {"activeNames": ["a"]}})["metadata"]["name"]
+    tree = kept(admin, "apis", {}, {"contracts": {"active": 1}})["metadata"]["name"]
+    stump = kept(admin, "apis", {}, {"retirement": FINAL})["metadata"]["name"]
 
     def desire(kind: str, name: str, desired: str) -> Answer:
-        return ask("PATCH", kind, "any", name, {"spec": {"desiredStatus": desired}}, content=MERGE, dryRun="All")
+        return admin.ask("PATCH", kind, "any", name, {"spec": {"desiredStatus": desired}}, content=MERGE, dryRun="All")
 
-    until(lambda: bool(desire("apiclients", bird, "Retired").warnings), "retirements of clients warn")
-    until(lambda: bool(desire("apis", tree, "Retired").warnings), "retirements of Apis warn")
-    until(lambda: desire("apis", stump, "Published").status == 403, "what is final is")
-    until(lambda: ask("DELETE", "apiclients", "any", bird, dryRun="All").status == 403, "clients stay")
-    until(lambda: ask("DELETE", "apis", "any", tree, dryRun="All").status == 403, "Apis stay")
+    eventually("retirements of clients warn", lambda: bool(desire("apiclients", bird, "Retired").warnings))
+    eventually("retirements of Apis warn", lambda: bool(desire("apis", tree, "Retired").warnings))
+    eventually("what is final is", lambda: desire("apis", stump, "Published").status == 403)
+    eventually("clients stay", lambda: admin.ask("DELETE", "apiclients", "any", bird, dryRun="All").status == 403)
+    eventually("Apis stay", lambda: admin.ask("DELETE", "apis", "any", tree, dryRun="All").status == 403)
 
 
-def kept(ask: Asking, kind: str, spec: JsonObject | None, status: JsonObject | None) -> JsonObject:
+def kept(admin: Admin, kind: str, spec: JsonObject | None, status: JsonObject | None) -> JsonObject:
     """An object with a spec and a status, or without."""
     body: JsonObject = {"apiVersion": f"{GROUP}/v1alpha1", "kind": KINDS[kind], "metadata": {"name": fresh()}}
-    made = ask.done("POST", kind, "any", body=body if spec is None else {**body, "spec": spec})
+    made = admin.done("POST", kind, "any", body=body if spec is None else {**body, "spec": spec})
     if status is not None:
         name = made["metadata"]["name"]
-        made = ask.done("PUT", kind, "any", name, {**made, "status": status}, subresource="status")
+        made = admin.done("PUT", kind, "any", name, {**made, "status": status}, subresource="status")
     return made
 
 
@@ -300,7 +319,7 @@ API_SHAPES: tuple[list[JsonObject | None], list[JsonObject | None]] = (
 )
 
 
-def test_clients_of_any_shape(shapeless: Asking) -> None:
+def test_clients_of_any_shape(shapeless: Admin) -> None:
     specs, statuses = CLIENT_SHAPES
     for old, status in product(specs, statuses):
         made = kept(shapeless, "apiclients", old, status)
@@ -311,11 +330,11 @@ def test_clients_of_any_shape(shapeless: Asking) -> None:
                 200,
                 2 * asks_to_retire(case, unacknowledged(case.new, case.status)),
             ), (case, answer)
-        answer = shapeless("DELETE", "apiclients", "any", made["metadata"]["name"], dryRun="All")
+        answer = shapeless.ask("DELETE", "apiclients", "any", made["metadata"]["name"], dryRun="All")
         assert answer.status == (403 if unacknowledged(old or {}, status or {}) else 200), (old, status, answer)
 
 
-def test_apis_of_any_shape(shapeless: Asking) -> None:
+def test_apis_of_any_shape(shapeless: Admin) -> None:
     specs, statuses = API_SHAPES
     for old, status in product(specs, statuses):
         made = kept(shapeless, "apis", old, status)
@@ -328,11 +347,11 @@ def test_apis_of_any_shape(shapeless: Asking) -> None:
                 403 if final and published == [False, True] else 200,
                 asks_to_retire(case, uncounted(case.new, case.status)),
             ), (case, answer)
-        answer = shapeless("DELETE", "apis", "any", made["metadata"]["name"], dryRun="All")
+        answer = shapeless.ask("DELETE", "apis", "any", made["metadata"]["name"], dryRun="All")
         assert answer.status == (403 if uncounted(old or {}, status or {}) else 200), (old, status, answer)
 
 
-def replaced(ask: Asking, kind: str, made: JsonObject, spec: JsonObject | None) -> Answer:
+def replaced(admin: Admin, kind: str, made: JsonObject, spec: JsonObject | None) -> Answer:
     """What is said to another spec, or to none."""
     body = {key: made[key] for key in made if key != "spec"} | ({} if spec is None else {"spec": spec})
-    return ask("PUT", kind, "any", made["metadata"]["name"], body, dryRun="All")
+    return admin.ask("PUT", kind, "any", made["metadata"]["name"], body, dryRun="All")

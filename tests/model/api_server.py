@@ -15,7 +15,8 @@ from apiclients.kube.errors import AlreadyExistsError, ConflictError, NotFoundEr
 from apiclients.kube.kinds import ALL_KINDS
 from apiclients.kube.objects import Page
 from apiclients.resources.fields import format_time
-from tests.model.histories import Action, Key
+from apiclients.resources.refs import NamespacedName
+from tests.model.histories import Action
 
 Object = dict[str, Any]
 _FIRST = {"observedGeneration": -1}
@@ -27,8 +28,10 @@ class ApiServer:
     """Objects by plural, namespace and name. An object is never changed, only replaced."""
 
     now: datetime
-    objects: dict[tuple[str, Key], Object] = field(default_factory=dict)
+    objects: dict[tuple[str, NamespacedName], Object] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: Whether one of the gates that live lists no features.
+    old_gate: bool = False
     #: What a watch delivers: ADDED and the like with the object, by plural.
     events: dict[str, deque[tuple[str, Object]]] = field(default_factory=dict)
     version: int = 100
@@ -36,7 +39,10 @@ class ApiServer:
 
     def do(self, action: Action) -> None:
         """What a person or Git asks for."""
-        if action.kind == "Namespace":
+        if action.verb in ("age", "renew"):
+            self.old_gate = action.verb == "age"
+            self._tell("leases", "MODIFIED", {"metadata": {"name": "apiclient-gate-old"}})
+        elif action.kind == "Namespace":
             self.namespaces[action.key[1]] = dict(action.labels)
             self._tell("namespaces", "MODIFIED", {"metadata": {"name": action.key[1]}})
         elif action.verb == "delete":
@@ -58,7 +64,7 @@ class ApiServer:
             plural, known | {"spec": action.spec, "metadata": meta | {"labels": labels, "generation": generation}}
         )
 
-    def _born(self, obj: Object, key: Key) -> Object:
+    def _born(self, obj: Object, key: NamespacedName) -> Object:
         uid = f"{next(self.uids):08}-{key[1]}"
         meta = {"namespace": key[0], "name": key[1], "uid": uid, "generation": 1}
         return obj | {
@@ -81,7 +87,7 @@ class ApiServer:
         self._tell(plural, event, stored)
         return stored
 
-    def delete(self, plural: str, key: Key) -> None:
+    def delete(self, plural: str, key: NamespacedName) -> None:
         gone = self.objects.pop((plural, key), None)
         if gone is None:
             return
@@ -90,7 +96,7 @@ class ApiServer:
         for owned in [name for name, obj in self.objects.items() if _owner(obj) == gone["metadata"]["uid"]]:
             del self.objects[owned]
 
-    def get(self, plural: str, key: Key) -> Object:
+    def get(self, plural: str, key: NamespacedName) -> Object:
         found = self.objects.get((plural, key))
         if found is None:
             raise NotFoundError(404, "NotFound", f"{plural} {key}")

@@ -9,17 +9,18 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-from apiclients.controllers.apiclient import ApiClientController
-from apiclients.controllers.contract import ContractControllers
-from apiclients.controllers.items import Item
+from apiclients.controllers.cluster import Cluster
 from apiclients.controllers.outcome import Outcome
+from apiclients.controllers.reconciler import Reconciler
 from apiclients.controllers.secrets import SecretStore
 from apiclients.controllers.status import StatusWriter
-from apiclients.controllers.store import Key
-from apiclients.controllers.world import World
-from apiclients.kube.kinds import ALL_KINDS
+from apiclients.controllers.steps import StepRunner
+from apiclients.engine.observe import Observer
+from apiclients.lifecycle.features import ALL_OBEYED, Feature, Lacking
 from apiclients.lifecycle.observation import Issuer
+from apiclients.lifecycle.template import DEFAULT_TEMPLATE_KEYS
 from apiclients.resources.keys import Pepper
+from apiclients.resources.refs import NamespacedName, ObjectRef
 from tests.model.api_server import ApiServer, Kube
 
 ISSUER = Issuer("https://tokens.example.com")
@@ -35,13 +36,14 @@ T = TypeVar("T")
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that never really waits."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        answer: T = end.value
-        return answer
-    raise AssertionError("it waits for something that is not there")
+    """Run a coroutine that never waits for anything. It may give others a turn, as long work does."""
+    while True:
+        try:
+            waits_for = coroutine.send(None)
+        except StopIteration as end:
+            answer: T = end.value
+            return answer
+        assert waits_for is None, "it waits for something that is not there"
 
 
 class Recorder:
@@ -59,21 +61,29 @@ class OperatorProcess:
 
     def __init__(self, server: ApiServer, order: random.Random) -> None:
         self._server, self._order = server, order
-        self._queue: dict[Item, None] = {}
-        self._due: dict[Item, datetime] = {}
+        self._queue: dict[ObjectRef, None] = {}
+        self._due: dict[ObjectRef, datetime] = {}
         self.recorder = Recorder()
         kube = Kube(server)
-        self.world = World(self._add, self._add)
+        self.cluster = Cluster(lambda wake, _: self._add(wake.ref))
         self._labels = dict(server.namespaces)
-        secrets = SecretStore(kube, (), lambda key: self._add(Item("ApiClient", *key)))
+        self._gates_lacking = self._seen_lacking()
+        secrets = SecretStore(kube, (), self.cluster.relations.secrets, self.cluster.secret_changed)
         statuses = StatusWriter(kube, self.recorder)  # type: ignore[arg-type]
         keys: Any = SimpleNamespace(ring=SimpleNamespace(peppers=(PEPPER,)))
-        metrics: Any = SimpleNamespace(stepped=lambda step: None)
-        clients = ApiClientController(kube, self.world, secrets, keys, statuses, metrics, ISSUER, self._now)
-        others = ContractControllers(kube, self.world, statuses, ISSUER.url, self._labels.get, self._now)
-        each = (clients.reconcile, others.api, others.contract, others.approval, others.hold)
-        self._reconcilers = {r.kind: reconcile for r, reconcile in zip(ALL_KINDS, each, strict=True)}
-        self._stores = {store.resource.plural: store for store in self.world.stores}
+        metrics: Any = SimpleNamespace(issued=lambda cause: None)
+        self.observer = Observer(
+            relations=self.cluster.relations,
+            secrets=secrets,
+            issuer=ISSUER,
+            peppers=lambda _: (PEPPER.id,),
+            namespace_labels=self._labels.get,
+            clock_trusted=lambda: True,
+            gates_lacking=lambda: self._gates_lacking,
+        )
+        steps = StepRunner(kube, self.cluster.clients, secrets, keys, metrics, ISSUER, DEFAULT_TEMPLATE_KEYS)
+        self._reconciler = Reconciler(self.cluster, self.observer, steps, statuses, self._now)
+        self._stores = {store.resource.plural: store for store in self.cluster.stores}
         self._start(secrets)
 
     def _start(self, secrets: SecretStore) -> None:
@@ -88,7 +98,7 @@ class OperatorProcess:
     def _now(self) -> datetime:
         return self._server.now
 
-    def _add(self, item: Item) -> None:
+    def _add(self, item: ObjectRef) -> None:
         self._queue[item] = None
 
     def settle(self) -> None:
@@ -111,13 +121,19 @@ class OperatorProcess:
         meta = obj["metadata"]
         if plural == "namespaces":
             self._labels[meta["name"]] = self._server.namespaces[meta["name"]]
-            self.world.namespace_changed(meta["name"])
+            self.cluster.namespace_changed(meta["name"])
+        elif plural == "leases":
+            self._gates_lacking = self._seen_lacking()
+            self.cluster.gates_changed()
         elif plural in self._stores and event == "DELETED":
             self._stores[plural].remove((meta["namespace"], meta["name"]), meta["uid"])
         elif plural in self._stores:
             self._stores[plural].put(obj)
 
-    def _work(self, item: Item) -> None:
+    def _seen_lacking(self) -> Lacking:
+        return dict.fromkeys(Feature, ("apiclient-gate-old",)) if self._server.old_gate else ALL_OBEYED
+
+    def _work(self, item: ObjectRef) -> None:
         del self._queue[item]
         outcome = self.reconcile(item)
         if outcome.due is not None:
@@ -127,18 +143,18 @@ class OperatorProcess:
         if not outcome.done:
             self._add(item)
 
-    def reconcile(self, item: Item) -> Outcome:
-        return finish(self._reconcilers[item.kind](item.key))
+    def reconcile(self, item: ObjectRef) -> Outcome:
+        return finish(self._reconciler.reconcile(item))
 
     def check_quiet(self) -> None:
         """Nobody was forgotten: looking at everything once more writes nothing."""
         before, now = self._server.version, self._server.now
-        for store in self.world.stores:
+        for store in self.cluster.stores:
             for key in store:
-                outcome = self.reconcile(Item(store.resource.kind, *key))
+                outcome = self.reconcile(ObjectRef(store.resource.kind, *key))
                 assert outcome.done
                 assert outcome.due is None or outcome.due > now, f"{store.resource.kind} {key} would spin"
                 assert self._server.version == before, f"{store.resource.kind} {key} was forgotten"
 
-    def knows(self, plural: str) -> set[Key]:
+    def knows(self, plural: str) -> set[NamespacedName]:
         return set(self._stores[plural])

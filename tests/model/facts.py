@@ -1,21 +1,22 @@
-"""What the model knows of each object: who wishes what, and what the operator has agreed to."""
+"""What the model knows of each object: who desires what, and what the operator has agreed to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from tests.model.histories import Key, PutApi, PutApproval, PutClient, PutContract, PutHold
+from apiclients.resources.refs import NamespacedName
+from tests.model.histories import PutApi, PutApproval, PutClient, PutContract, PutHold
 
 
 @dataclass
 class Client:
     spec: PutClient
     number: int
-    #: How often spec was changed, and which of these wishes the operator has looked at last.
+    #: How often spec was changed, and which of these desires the operator has looked at last.
     generation: int = 1
     considered: int = 0
-    wish: str | None = None
+    desired: str | None = None
     retired: datetime | None = None
     destroyed: bool = False
     secret: datetime | None = None
@@ -28,7 +29,7 @@ class Client:
 class Api:
     spec: PutApi
     number: int
-    wish: str | None = None
+    desired: str | None = None
     retired: datetime | None = None
     final: bool = False
 
@@ -39,7 +40,7 @@ class Granted:
 
     plan: str
     client: tuple[str, int]
-    api: tuple[Key, int]
+    api: tuple[NamespacedName, int]
     by_approval: bool
 
 
@@ -57,6 +58,8 @@ class Approval:
     spec: PutApproval
     #: Number of the contract that it speaks of.
     bound: int | None = None
+    #: Between whom that contract was in force last, by their numbers.
+    parties: tuple[int, int] | None = None
     #: It is to be bound anew.
     edited: bool = True
 

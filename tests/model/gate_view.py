@@ -6,7 +6,7 @@ import base64
 from typing import Any
 
 from apiclients.lifecycle.access import (
-    Beside,
+    ClientContext,
     ClientView,
     TokenClaims,
     client_view,
@@ -14,15 +14,17 @@ from apiclients.lifecycle.access import (
     secret_denial,
     token_denial,
 )
+from apiclients.lifecycle.api_view import api_view
 from apiclients.lifecycle.approvals import ruling
-from apiclients.lifecycle.calls import CallDenial, ContractView, api_view, contract_view, counts_as_active, route
+from apiclients.lifecycle.calls import CallDenial, route
+from apiclients.lifecycle.contract_view import ContractView, contract_view, counts_as_active
 from apiclients.lifecycle.digests import digest
 from apiclients.lifecycle.holds import hold_view, matches
 from apiclients.resources.names import CLIENT_SECRET_KEY
 from apiclients.resources.objects import Api, ApiClient, ApiClientHold, Contract, ContractApproval
+from apiclients.resources.refs import NamespacedName
 from tests.model.api_server import ApiServer
 from tests.model.control_plane import PEPPER
-from tests.model.histories import Key
 
 _ANSWERS = {CallDenial.NO_CONTRACT: "403", CallDenial.API_RETIRED: "410"}
 
@@ -39,26 +41,26 @@ class GateView:
         self._holds = [hold_view(ApiClientHold.from_object(o)) for o in server.list("apiclientholds")]
         self._apis = {(v.namespace, v.name): v for v in (api_view(Api.from_object(o)) for o in server.list("apis"))}
 
-    def client(self, key: Key) -> ClientView:
+    def client(self, key: NamespacedName) -> ClientView:
         return next(view for view in self._clients.values() if (view.namespace, view.name) == key)
 
     def accepts(self, token: TokenClaims) -> bool:
         client = self._clients.get(token.uid)
-        beside = self._beside(client) if client is not None else Beside()
-        return token_denial(client, token, self._now, beside) is None
+        context = self._merged(client) if client is not None else ClientContext()
+        return token_denial(client, token, self._now, context) is None
 
-    def log_in(self, key: Key) -> TokenClaims | None:
+    def log_in(self, key: NamespacedName) -> TokenClaims | None:
         """A token for the secret that lies in the client's Secret, or None."""
         client, secret = self.client(key), self._server.objects.get(("secrets", (key[0], f"{key[1]}-credentials")))
         if secret is None:
             return None
         presented = base64.b64decode(secret["data"][CLIENT_SECRET_KEY])
-        if secret_denial(client, {PEPPER.id: digest(PEPPER, presented)}, self._now, self._beside(client)) is not None:
+        if secret_denial(client, {PEPPER.id: digest(PEPPER, presented)}, self._now, self._merged(client)) is not None:
             return None
         issued = issue_time(client, self._now)
         return TokenClaims(client.uid, issued, issued + client.token_seconds)
 
-    def answer(self, key: Key, api: Key) -> str:
+    def answer(self, key: NamespacedName, api: NamespacedName) -> str:
         """What a call with a good token gets: the plan, or 403 or 410."""
         uid = self.client(key).uid
         between = [c for c in self._contracts if _client_of(c) == uid and c.claim.api == api]
@@ -68,9 +70,9 @@ class GateView:
         found: Any = route(uid, between, self._apis.get(api), rulings, active)
         return _ANSWERS[found] if isinstance(found, CallDenial) else str(found.plan)
 
-    def _beside(self, client: ClientView) -> Beside:
+    def _merged(self, client: ClientView) -> ClientContext:
         mine = [c for c in self._contracts if _client_of(c) == client.uid and counts_as_active(c)]
-        return Beside(
+        return ClientContext(
             holds=tuple(h for h in self._holds if matches(h, client.namespace, client.name, client.labels)),
             active_contracts=frozenset(c.claim.name for c in mine),
         )

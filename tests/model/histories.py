@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from apiclients.resources.fields import format_time
+from apiclients.resources.refs import NamespacedName
 
-Key = tuple[str, str]
 Labels = tuple[tuple[str, str], ...]
 
 GRACE = timedelta(hours=1)
@@ -30,21 +30,24 @@ MANUAL = frozenset({("team-a", "c2")})
 APIS = (("shop", "orders"), ("bank", "loans"))
 CONTRACTS = (("team-a", "k1"), ("team-a", "k2"), ("team-a", "k3"), ("team-b", "k1"))
 APPROVALS = (("shop", "a1"), ("shop", "a2"), ("bank", "a1"))
-HOLDS = (("team-a", "h1"), ("team-a", "h2"), ("team-b", "h1"))
+#: Some bear the name of a client, as those that the plugin places.
+HOLDS = (("team-a", "h1"), ("team-a", "c1"), ("team-b", "h1"))
 GOLD: Labels = (("tier", "gold"),)
 
 
 @dataclass(frozen=True)
 class PutClient:
-    key: Key
+    key: NamespacedName
     desired: str = "Available"
     acknowledged: tuple[str, ...] = ()
     labels: Labels = ()
+    #: Secrets of long ago are revoked: that ends none, and uses a feature that old gates do not obey.
+    revoked: bool = False
 
 
 @dataclass(frozen=True)
 class PutApi:
-    key: Key
+    key: NamespacedName
     #: Name and Automatic or Manual.
     plans: tuple[tuple[str, str], ...]
     desired: str = "Published"
@@ -55,16 +58,16 @@ class PutApi:
 
 @dataclass(frozen=True)
 class PutContract:
-    key: Key
+    key: NamespacedName
     client: str
-    api: Key
+    api: NamespacedName
     plan: str
 
 
 @dataclass(frozen=True)
 class PutApproval:
-    key: Key
-    contract: Key
+    key: NamespacedName
+    contract: NamespacedName
     client: str
     api: str
     plan: str
@@ -74,17 +77,19 @@ class PutApproval:
 
 @dataclass(frozen=True)
 class PutHold:
-    key: Key
+    key: NamespacedName
     #: None selects by the label of GOLD.
     client: str | None
     #: From when it is put.
     seconds: int | None = None
+    #: Everybody in the namespace instead, with a field that old gates do not obey.
+    everybody: bool = False
 
 
 @dataclass(frozen=True)
 class Delete:
     kind: str
-    key: Key
+    key: NamespacedName
 
 
 @dataclass(frozen=True)
@@ -105,8 +110,15 @@ class Operator:
     up: bool
 
 
+@dataclass(frozen=True)
+class OldGate:
+    """A gate that lists no feature in its Lease comes or goes."""
+
+    there: bool
+
+
 Put = PutClient | PutApi | PutContract | PutApproval | PutHold
-Step = Put | Delete | LabelNamespace | Wait | Operator
+Step = Put | Delete | LabelNamespace | Wait | Operator | OldGate
 KINDS: dict[type[Any], str] = {
     PutClient: "ApiClient",
     PutApi: "Api",
@@ -121,11 +133,11 @@ KINDS: dict[type[Any], str] = {
 
 @dataclass(frozen=True)
 class Action:
-    """``apply`` or ``delete`` an object, ``wait``, or ``start`` or ``stop`` the operator."""
+    """``apply`` or ``delete`` an object, ``wait``, ``start`` or ``stop`` the operator, ``age`` or ``renew`` gates."""
 
     verb: str
     kind: str = ""
-    key: Key = ("", "")
+    key: NamespacedName = ("", "")
     labels: Labels = ()
     spec: dict[str, Any] | None = None
     span: timedelta = timedelta()
@@ -150,6 +162,8 @@ def render(step: Step, now: datetime) -> Action:
             return Action("wait", span=step.span)
         case Operator():
             return Action("start" if step.up else "stop")
+        case OldGate():
+            return Action("age" if step.there else "renew")
         case _:
             labels = step.labels if isinstance(step, PutClient) else ()
             return Action("apply", KINDS[type(step)], step.key, labels, _spec(step, now))
@@ -159,8 +173,9 @@ def _spec(step: Put, now: datetime) -> dict[str, Any]:
     match step:
         case PutClient():
             retirement = {"acknowledgedContracts": list(step.acknowledged), "gracePeriod": "1h"}
-            manual = {"secret": {"rotation": "Manual", "lifetime": "3h"}} if step.key in MANUAL else {}
-            return {"desiredStatus": step.desired, "retirement": retirement} | manual
+            secret = {"rotation": "Manual", "lifetime": "3h"} if step.key in MANUAL else {}
+            secret |= {"notBefore": "2020-01-01T00:00:00Z"} if step.revoked else {}
+            return {"desiredStatus": step.desired, "retirement": retirement, "secret": secret}
         case PutApi():
             consumers: dict[str, Any] = {"from": step.consumers}
             if step.consumers == "Selector":
@@ -174,12 +189,16 @@ def _spec(step: Put, now: datetime) -> dict[str, Any]:
             named = {"contract": _named(step.contract), "client": step.client, "api": step.api, "plan": step.plan}
             return named | {"decision": step.decision, "reason": step.reason}
         case PutHold():
-            whom = {"clientName": step.client} if step.client else {"selector": {"matchLabels": dict(GOLD)}}
+            whom: dict[str, Any] = {"selector": {"matchLabels": dict(GOLD)}}
+            if step.everybody:
+                whom = {"allClients": True}
+            elif step.client:
+                whom = {"clientName": step.client}
             until = {"expiresTime": format_time(now + timedelta(seconds=step.seconds))} if step.seconds else {}
             return whom | {"reason": "An emergency"} | until
 
 
-def _named(key: Key) -> dict[str, str]:
+def _named(key: NamespacedName) -> dict[str, str]:
     return {"namespace": key[0], "name": key[1]}
 
 
@@ -198,10 +217,11 @@ class _Maker:
     def __init__(self, seed: int, *, timeless: bool) -> None:
         self.random = random.Random(seed)
         self.timeless = timeless
-        self.put: dict[tuple[type[Any], Key], Any] = {}
+        self.put: dict[tuple[type[Any], NamespacedName], Any] = {}
         self.up = True
+        self.old_gate = False
         #: What was asked last under a name, also of contracts that are gone.
-        self.asked: dict[Key, PutContract] = {}
+        self.asked: dict[NamespacedName, PutContract] = {}
 
     def step(self) -> Step:
         makers: list[tuple[int, Callable[[], Step]]] = [
@@ -213,6 +233,7 @@ class _Maker:
             (3, self.deletion),
             (3, self.namespace),
             (2, self.operator),
+            (1, self.gates),
             (0 if self.timeless else 2, self.wait),
         ]
         weights = [weight for weight, _ in makers]
@@ -228,7 +249,8 @@ class _Maker:
         contracts = tuple(sorted({name for _, name in CONTRACTS}))
         desired = self.random.choice(("Available",) * 3 + ("Suspended",) + ("Retired",) * 2)
         acknowledged = self.random.choice(((), contracts, contracts[:1], contracts[1:]))
-        return replace(known, desired=desired, acknowledged=acknowledged, labels=self.random.choice(((), GOLD)))
+        labels, revoked = self.random.choice(((), GOLD)), self.random.random() < 0.3
+        return replace(known, desired=desired, acknowledged=acknowledged, labels=labels, revoked=revoked)
 
     def api(self) -> Step:
         known: PutApi = self._known(PutApi, APIS, plans=PLAN_SETS[1])
@@ -266,7 +288,8 @@ class _Maker:
     def hold(self) -> Step:
         key = self.random.choice(HOLDS)
         client = self.random.choice([None, *(name for namespace, name in CLIENTS if namespace == key[0])])
-        return PutHold(key, client, None if self.timeless else self.random.choice((None, 900, 5400)))
+        seconds = None if self.timeless else self.random.choice((None, 900, 5400))
+        return PutHold(key, client, seconds, everybody=self.random.random() < 0.2)
 
     def deletion(self) -> Step:
         if not self.put:
@@ -285,10 +308,14 @@ class _Maker:
         self.up = not self.up or self.random.random() < 0.5
         return Operator(self.up)
 
+    def gates(self) -> Step:
+        self.old_gate = not self.old_gate
+        return OldGate(self.old_gate)
+
     def wait(self) -> Step:
         return Wait(timedelta(minutes=self.random.choice((1, 20, 20, 20, 61, 200))))
 
-    def _known(self, kind: type[Any], keys: Sequence[Key], **default: Any) -> Any:
+    def _known(self, kind: type[Any], keys: Sequence[NamespacedName], **default: Any) -> Any:
         key = self.random.choice(keys)
         return self.put.get((kind, key)) or kind(key, **default)
 

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apiclients.lifecycle.access import TokenClaims
-from apiclients.lifecycle.contracts import summarize
-from apiclients.resources.objects import Api, ApiClient, ApiClientHold, Contract, ContractApproval
-from tests.lifecycle.parties import check, told
+from apiclients.lifecycle.contract_view import ContractView, contract_view, stands_first
+from apiclients.resources.objects import Contract
+from apiclients.resources.refs import NamespacedName
+from tests.lifecycle.parties import check
 from tests.model.api_server import ApiServer
 from tests.model.control_plane import OperatorProcess
 from tests.model.expected import Expected
 from tests.model.facts import Token
 from tests.model.gate_view import GateView
-from tests.model.histories import Key, Operator, Step, render
+from tests.model.histories import Operator, Step, render
+from tests.model.statuses import READERS, expected, seen
 
 START = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
 #: Each step takes a while, so that no two things fall into one second.
 TICK = timedelta(seconds=10)
-_READERS: dict[str, Any] = {
-    "apiclients": ApiClient,
-    "apis": Api,
-    "contracts": Contract,
-    "contractapprovals": ContractApproval,
-    "apiclientholds": ApiClientHold,
-}
 
 
 class Replay:
@@ -39,7 +34,7 @@ class Replay:
         self.model = Expected(START)
         self.operator: OperatorProcess | None = OperatorProcess(self.server, self._order)
         self.tokens: list[tuple[TokenClaims, Token]] = []
-        self._checked: dict[tuple[str, Key], str] = {}
+        self._checked: dict[tuple[str, NamespacedName], str] = {}
 
     def run(self, history: Sequence[Step]) -> None:
         for step in history:
@@ -94,73 +89,39 @@ class Replay:
     # Statuses.
 
     def _compare_statuses(self) -> None:
-        seen, expected = dict(self._seen()), dict(self._expected())
-        for key in {**seen, **expected}:
-            same(seen.get(key), expected.get(key), str(key))
+        real, wanted = seen(self.server.objects.items()), expected(self.model)
+        for which in {**real, **wanted}:
+            same(real.get(which), wanted.get(which), str(which))
         for (plural, key), obj in self.server.objects.items():
-            if plural in _READERS and self._checked.get((plural, key)) != obj["metadata"]["resourceVersion"]:
+            if plural in READERS and self._checked.get((plural, key)) != obj["metadata"]["resourceVersion"]:
                 self._checked[plural, key] = obj["metadata"]["resourceVersion"]
                 if plural != "apiclients":
-                    check(_READERS[plural].from_object(obj).status, obj["metadata"]["generation"], plural)
-
-    def _seen(self) -> Iterator[tuple[object, object]]:
-        for (plural, key), obj in self.server.objects.items():
-            if plural not in _READERS:
-                continue
-            s = _READERS[plural].from_object(obj).status
-            match plural:
-                case "apiclients":
-                    active, holds = set(s.contracts.active_names), [h.name for h in s.holds]
-                    yield key, (s.observed_status, s.desired_status, active, holds, s.retirement is not None)
-                case "apis":
-                    final = s.retirement is not None and s.retirement.final
-                    yield ("api", key), (s.observed_status, final, s.contracts.active, s.contracts.rejected)
-                case "contracts":
-                    plan = s.in_force.plan if s.in_force is not None and s.observed_status == "Active" else None
-                    yield ("contract", key), (s.observed_status, told(s, "Ready").split("/")[1], plan)
-                case "contractapprovals":
-                    yield ("approval", key), told(s, "Ready").split("/")[1]
-                case "apiclientholds":
-                    yield ("hold", key), set(s.stopped_names)
-
-    def _expected(self) -> Iterator[tuple[object, object]]:
-        model = self.model
-        for key, client in model.clients.items():
-            retiring = client.retired is not None
-            holds = model.holding(client)
-            yield key, (client.observed, client.wish, model.active_names(client), holds, retiring)
-        for key, api in model.apis.items():
-            mine = [c.status for c in model.contracts.values() if c.spec.api == key]
-            yield ("api", key), (api.wish, api.final, mine.count("Active"), mine.count("Rejected"))
-        for key, contract in model.contracts.items():
-            plan = contract.granted.plan if contract.granted and contract.status == "Active" else None
-            yield ("contract", key), (contract.status, contract.reason, plan)
-        for key, approval in model.approvals.items():
-            yield ("approval", key), model.standing_of(approval)
-        for key in model.holds:
-            yield ("hold", key), {c.spec.key[1] for c in model.clients.values() if model.stopped_by(key, c)}
+                    check(READERS[plural].from_object(obj).status, obj["metadata"]["generation"], plural)
 
     # The indexes.
 
     def _check_indexes(self, operator: OperatorProcess) -> None:
-        """World counts as things change; counting everything anew has to give the same."""
-        world, contracts = operator.world, self.server.list("contracts")
-        for plural in _READERS:
+        """Relations count as things change; counting everything anew has to give the same."""
+        observer, contracts = operator.observer, self.server.list("contracts")
+        for plural in READERS:
             assert operator.knows(plural) == {key for kind, key in self.server.objects if kind == plural}
         for api in (*self.model.apis, ("no", "where")):
             mine = [o for o in contracts if tuple(o["spec"]["api"].values()) == api]
-            counted = world.contracts_of_api(api)
-            seen = [summarize(o).status for o in mine]
+            counted = observer.api_contracts(api)
+            seen = [_view(o).status for o in mine]
             pending = seen.count("Pending") + seen.count("PendingApproval")  # type: ignore[arg-type]
             assert (counted.counts.active, counted.counts.pending) == (seen.count("Active"), pending)  # type: ignore[arg-type]
             waiting = sorted((o["metadata"]["namespace"], o["metadata"]["name"]) for o in mine if _waits(o))
-            assert [(c.namespace, c.name) for c in counted.waiting] == waiting
+            assert sorted((c.namespace, c.name) for c in counted.waiting) == waiting
         for obj in contracts:
             contract = Contract.from_object(obj)
-            rivals = {r.metadata.name for r in world.rivals(contract)}
-            assert rivals == {o["metadata"]["name"] for o in contracts if _rival(o, obj)}
-            beside = [o for o in contracts if _same_client(o, obj) and o is not obj]
-            assert world.active_beside(contract) == sum(summarize(o).status == "Active" for o in beside)
+            observed = observer.contract(contract)
+            assert observed is not None
+            standing = [_view(o) for o in contracts if (_rival(o, obj) or o is obj) and stands_first(_view(o))]
+            first = min(standing, key=lambda view: view.age_key, default=_view(obj))
+            assert observed.rival == (None if first == _view(obj) else first)
+            others = [o for o in contracts if _same_client(o, obj) and o is not obj]
+            assert observed.other_active == sum(_view(o).active for o in others)
 
 
 def same(real: object, expected: object, about: str) -> None:
@@ -168,7 +129,11 @@ def same(real: object, expected: object, about: str) -> None:
 
 
 def _waits(obj: dict[str, Any]) -> bool:
-    return summarize(obj).waits_for_approval
+    return _view(obj).waits_for_approval
+
+
+def _view(obj: dict[str, Any]) -> ContractView:
+    return contract_view(Contract.from_object(obj))
 
 
 def _same_client(one: dict[str, Any], other: dict[str, Any]) -> bool:

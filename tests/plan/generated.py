@@ -98,10 +98,10 @@ class Repository:
         )
 
 
-Change = Callable[[Repository], None]
+ChangeKind = Callable[[Repository], None]
 
 
-def _desire(status: str) -> Change:
+def _desire(status: str) -> ChangeKind:
     def change(repository: Repository) -> None:
         if found := repository.pick("ApiClient"):
             found["spec"]["desiredStatus"] = status
@@ -209,12 +209,12 @@ def _tokens(repository: Repository) -> None:
         )
 
 
-def _drop(kind: str) -> Change:
+def _drop(kind: str) -> ChangeKind:
     return lambda repository: repository.drop(kind)
 
 
 #: What a pull request may hold; what happens often stands more than once.
-CHANGES: tuple[Change, ...] = (
+CHANGES: tuple[ChangeKind, ...] = (
     _desire("Available"), _desire("Available"), _desire("Suspended"), _desire("Suspended"), _retire, _retire, _retire,
     _retire_api, _retire_api, _publish, _close, _plans, _replan, _replan, _another_contract, _another_client, _approve,
     _approve, _reword, _hold, _hold, _secret, _secret, _tokens, _drop("ApiClient"), _drop("Contract"),

@@ -16,8 +16,9 @@ from apiclients.plan.forecast import forecast
 from apiclients.plan.live import LiveState, Workload, live_state
 from apiclients.plan.manifests import Manifests, SourceFile, Tree, read_all
 from apiclients.plan.model import Entry, Plan
-from apiclients.plan.world import AnyObject, World
+from apiclients.plan.world import World
 from apiclients.resources.names import API_VERSION
+from apiclients.resources.objects import AnyObject
 
 NOW = datetime(2026, 3, 1, 10, 0, 0, tzinfo=UTC)
 JsonObject = dict[str, Any]

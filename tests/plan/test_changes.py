@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from apiclients.plan.live import Workload
-from apiclients.plan.model import Change, Plan, Severity
+from apiclients.plan.model import ChangeKind, Plan, Severity
+from apiclients.resources.plan_rules import RENAMED
 from tests.plan.support import (
     NOW,
     JsonObject,
@@ -23,6 +25,7 @@ from tests.plan.support import (
     planned,
     rules,
 )
+from tests.toolkit.issuer import ForeignIssuer
 
 WEB = Workload("Deployment", "team-a", "web", ("billing-credentials",))
 
@@ -41,7 +44,7 @@ def test_a_suspension_is_reversible_and_pauses_contracts() -> None:
     made = change(api(), client(), contract(), to=(api(), client(status="Suspended"), contract()))
     found = entry(made, "billing")
     assert (found.change, found.severity, found.before, found.after) == (
-        Change.SUSPEND,
+        ChangeKind.SUSPEND,
         Severity.REVERSIBLE,
         "Available",
         "Suspended",
@@ -51,9 +54,27 @@ def test_a_suspension_is_reversible_and_pauses_contracts() -> None:
     assert found.contracts_ended == ()
 
 
+def test_keys_that_come_and_go() -> None:
+    issuer = ForeignIssuer(first="ES256", second="ES256")
+
+    def with_keys(*kids: str, status: str = "Available") -> JsonObject:
+        keys = {"jwks": json.dumps({"keys": [issuer.jwk(kid) for kid in kids]})}
+        return client(status=status, secret={"issue": False}, keys=keys)
+
+    def told(before: JsonObject, after: JsonObject) -> tuple[tuple[ChangeKind, ...], Severity]:
+        found = entry(change(before, to=(after,)), "billing")
+        return found.changes, found.severity
+
+    first, both = with_keys("first"), with_keys("first", "second")
+    assert told(first, both) == ((ChangeKind.KEY_GAINED,), Severity.REVERSIBLE)
+    assert told(both, first) == ((ChangeKind.KEY_LOST,), Severity.DISRUPTIVE)
+    assert told(first, with_keys("second")) == ((ChangeKind.KEY_GAINED, ChangeKind.KEY_LOST), Severity.DISRUPTIVE)
+    assert ChangeKind.KEY_LOST not in told(first, client(status="Retired"))[0]
+
+
 def test_a_resumption() -> None:
     found = entry(change(client(status="Suspended"), to=(client(),)), "billing")
-    assert (found.change, found.before, found.after) == (Change.RESUME, "Suspended", "Available")
+    assert (found.change, found.before, found.after) == (ChangeKind.RESUME, "Suspended", "Available")
 
 
 @pytest.mark.rule(9)
@@ -100,7 +121,12 @@ def test_acknowledging_later_lets_the_retirement_through() -> None:
     live = live_through((api(), client(), contract()), held)
     made = planned(held, (api(), client(status="Retired", **acknowledging("billing-orders")), contract()), live)
     found = entry(made, "billing")
-    assert (found.change, found.blocked, found.before, found.after) == (Change.RETIRE, False, "Available", "Retired")
+    assert (found.change, found.blocked, found.before, found.after) == (
+        ChangeKind.RETIRE,
+        False,
+        "Available",
+        "Retired",
+    )
     assert found.acknowledgement is not None
     assert (found.acknowledgement.given_count, found.acknowledgement.complete) == (1, True)
 
@@ -118,14 +144,14 @@ def test_dropping_the_last_contract_lets_a_held_retirement_through() -> None:
     live = live_through((api(), client(), contract()), held)
     made = planned(held, held[:2], live)
     found = entry(made, "billing")
-    assert (found.change, found.severity, found.declared) == (Change.RETIRE, Severity.IRREVERSIBLE, False)
+    assert (found.change, found.severity, found.declared) == (ChangeKind.RETIRE, Severity.IRREVERSIBLE, False)
     assert [str(name) for name in found.because] == ["Contract team-a/billing-orders"]
     assert entry(made, "billing-orders", "Contract").severity is Severity.IRREVERSIBLE
 
 
 def test_deleting_a_client() -> None:
     found = entry(change(client(), to=(), workloads=(WEB,)), "billing")
-    assert (found.change, found.severity, found.after) == (Change.DELETE, Severity.IRREVERSIBLE, None)
+    assert (found.change, found.severity, found.after) == (ChangeKind.DELETE, Severity.IRREVERSIBLE, None)
     assert found.secrets[0].when is None
     assert found.tokens is not None
     assert found.tokens.final_time == NOW
@@ -149,7 +175,7 @@ def test_deleting_a_client_together_with_its_contracts_goes_through() -> None:
 def test_a_rename_is_loud_and_tells_what_the_old_one_loses() -> None:
     made = change(client("billing", owner="x@example.com"), to=(client("billing-new", owner="x@example.com"),))
     found = entry(made, "billing-new")
-    assert (found.change, found.severity) == (Change.RENAME, Severity.IRREVERSIBLE)
+    assert (found.change, found.severity) == (ChangeKind.RENAME, Severity.IRREVERSIBLE)
     assert found.renamed_from is not None
     assert found.renamed_from.name == "billing"
     assert found.tokens is not None
@@ -160,13 +186,13 @@ def test_a_rename_is_loud_and_tells_what_the_old_one_loses() -> None:
 
 def test_a_moved_namespace_is_a_rename() -> None:
     made = change(client(), to=(client(namespace="team-b"),))
-    assert entry(made, "billing").change is Change.RENAME
+    assert entry(made, "billing").change is ChangeKind.RENAME
 
 
 def test_a_new_version_is_no_rename() -> None:
     old, new = client("billing-1.0", version="1.0", client="billing"), client("billing-2.0", version="2.0")
     made = change(old, to=(new,))
-    assert {found.change for found in made.entries} == {Change.CREATE, Change.DELETE}
+    assert {found.change for found in made.entries} == {ChangeKind.CREATE, ChangeKind.DELETE}
 
 
 @pytest.mark.rule(5)
@@ -175,13 +201,13 @@ def test_a_rotation(overlap: str, severity: Severity) -> None:
     old = client(secret={"overlap": overlap})
     new = client(secret={"overlap": overlap, "revision": 2})
     found = entry(change(old, to=(new,)), "billing")
-    assert (found.change, found.severity) == (Change.ROTATE, severity)
+    assert (found.change, found.severity) == (ChangeKind.ROTATE, severity)
     assert found.tokens is None
 
 
 def test_another_secret_name_is_disruptive_and_tells_who_mounts_the_old_one() -> None:
     found = entry(change(client(), to=(client(secret={"name": "other"}),), workloads=(WEB,)), "billing")
-    assert (found.severity, found.changes) == (Severity.DISRUPTIVE, (Change.ROTATE,))
+    assert (found.severity, found.changes) == (Severity.DISRUPTIVE, (ChangeKind.ROTATE,))
     (loss,) = found.secrets
     assert (loss.name, loss.when, loss.workloads) == (
         "billing-credentials",
@@ -207,7 +233,7 @@ def test_not_before_kills_tokens() -> None:
 
 def test_describing_a_client_is_without_effect() -> None:
     found = entry(change(client(), to=(client(description="Monthly invoices"),)), "billing")
-    assert (found.change, found.severity) == (Change.UPDATE, Severity.NONE)
+    assert (found.change, found.severity) == (ChangeKind.UPDATE, Severity.NONE)
     assert [field.path for field in found.fields] == ["spec.description"]
 
 
@@ -215,21 +241,29 @@ def test_describing_a_client_is_without_effect() -> None:
 def test_a_removed_contract_is_disruptive() -> None:
     made = change(api(), client(), contract(), to=(api(), client()))
     found = entry(made, "billing-orders", "Contract")
-    assert (found.change, found.severity) == (Change.DELETE, Severity.DISRUPTIVE)
-    assert Change.CONTRACT_ENDED in found.changes
+    assert (found.change, found.severity) == (ChangeKind.DELETE, Severity.DISRUPTIVE)
+    assert ChangeKind.CONTRACT_ENDED in found.changes
     assert len(made.entries) == 1
 
 
 def test_a_contract_under_a_manual_plan_needs_approval() -> None:
     made = change(api(), client(), to=(api(), client(), contract(under="manual")))
     found = entry(made, "billing-orders", "Contract")
-    assert (set(found.changes), found.after) == ({Change.CREATE, Change.APPROVAL_NEEDED}, "PendingApproval")
+    assert (set(found.changes), found.after) == ({ChangeKind.CREATE, ChangeKind.APPROVAL_NEEDED}, "PendingApproval")
+
+
+@pytest.mark.parametrize("before", [(), (contract(),)], ids=["new", "changed"])
+def test_an_approval_that_nearly_matches_is_named(before: tuple[JsonObject, ...]) -> None:
+    head = (api(), client(), contract(under="manual"), approval("typo", by="bill"), approval("other", "another"))
+    found = entry(change(api(), client(), *before, to=head), "billing-orders", "Contract")
+    assert "ContractApproval shop/typo does not count for it: it says client bill, and not billing." in found.notes
+    assert sum("does not count" in note for note in found.notes) == 2, "and the one of another contract's name"
 
 
 def test_a_changed_plan_that_needs_approval_keeps_the_earlier_one() -> None:
     made = change(api(), client(), contract(), to=(api(), client(), contract(under="manual")))
     found = entry(made, "billing-orders", "Contract")
-    assert (found.change, found.after) == (Change.APPROVAL_NEEDED, "Active")
+    assert (found.change, found.after) == (ChangeKind.APPROVAL_NEEDED, "Active")
     assert any("gold is in force" in note for note in found.notes)
 
 
@@ -237,7 +271,7 @@ def test_an_approval_starts_a_contract() -> None:
     base = (api(), client(), contract(under="manual"))
     made = change(*base, to=(*base, approval()))
     found = entry(made, "yes", "ContractApproval")
-    assert [(e.object.name, e.change) for e in found.effects] == [("billing-orders", Change.CONTRACT_STARTED)]
+    assert [(e.object.name, e.change) for e in found.effects] == [("billing-orders", ChangeKind.CONTRACT_STARTED)]
 
 
 @pytest.mark.rule(14)
@@ -252,7 +286,7 @@ def test_retiring_an_api_ends_contracts_of_other_namespaces() -> None:
     others = (client(namespace="team-z"), contract(namespace="team-z"))
     retired = api(status="Retired", retirement={"acknowledgedContractCount": 1})
     found = entry(Scene((api(),), (retired,), elsewhere=others).plan(), "orders", "Api")
-    assert (found.change, found.severity, found.blocked) == (Change.RETIRE, Severity.IRREVERSIBLE, False)
+    assert (found.change, found.severity, found.blocked) == (ChangeKind.RETIRE, Severity.IRREVERSIBLE, False)
     assert [(e.object.namespace, e.reason) for e in found.contracts_ended] == [("team-z", "ApiRetired")]
 
 
@@ -291,9 +325,9 @@ def test_closing_an_api_ends_contracts_of_others() -> None:
 
 def test_a_hold_in_git_holds_and_its_removal_releases() -> None:
     placed = entry(change(client(), to=(client(), hold())), "stop", "ApiClientHold")
-    assert [(e.change, e.after) for e in placed.effects] == [(Change.HELD, "Suspended (held)")]
+    assert [(e.change, e.after) for e in placed.effects] == [(ChangeKind.HELD, "Suspended (held)")]
     lifted = entry(change(client(), hold(), to=(client(),)), "stop", "ApiClientHold")
-    assert [e.change for e in lifted.effects] == [Change.RELEASED]
+    assert [e.change for e in lifted.effects] == [ChangeKind.RELEASED]
 
 
 def test_a_live_hold_is_told() -> None:
@@ -321,3 +355,11 @@ def test_a_client_of_a_shared_secret_name_is_told() -> None:
 def test_an_expiring_hold_holds_no_longer_than_its_time() -> None:
     made = change(client(), to=(client(), hold(expiresTime="2026-02-01T00:00:00Z")))
     assert entry(made, "stop", "ApiClientHold").effects == ()
+
+
+def test_a_renamed_contract_that_waits_for_approval_is_reported_as_a_rename() -> None:
+    base, head = (contract(name, under="manual") for name in ("billing-orders", "billing-orders-2"))
+    renamed = Scene((api(), client(), base), (api(), client(), head))
+    found = [one for one in renamed.plan().findings if one.rule == RENAMED.id]
+    assert [str(one.object) for one in found] == ["Contract team-a/billing-orders-2"]
+    assert found[0].message.endswith("approvals of the old one do not count for it.")

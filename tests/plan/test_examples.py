@@ -1,4 +1,4 @@
-"""The files for CI in ``examples/ci/``: they are YAML, and every command in them is one that the plugin takes."""
+"""The files for CI in ``pipelines/``: they are YAML, and every command in them is one that the plugin takes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 import yaml
 
-from apiclients.cli import live_state
+from apiclients.cli.cluster import live_state
 from apiclients.cli.main import build_parser
 from apiclients.kube.kinds import ALL_KINDS
 from apiclients.plan.render import markdown
 from tests.plan.golden_scene import golden_plan
 
-FILES = sorted((Path(__file__).parents[2] / "examples" / "ci").glob("*.yaml"))
+FOLDER = Path(__file__).parents[2] / "pipelines"
+#: release.yaml is for the product itself, and calls no plugin.
+FILES = sorted(set(FOLDER.glob("*.yaml")) - {FOLDER / "release.yaml"})
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -51,6 +53,23 @@ def test_every_command_is_one_that_the_plugin_takes(path: Path) -> None:
         assert build_parser(wanted[0]).parse_args(wanted).func
 
 
+@pytest.mark.parametrize("path", [path for path in FILES if path.name != "plan-role.yaml"], ids=lambda path: path.name)
+def test_nothing_is_installed_by_a_name_that_anybody_can_claim(path: Path) -> None:
+    installed = re.findall(r"pip install (?:--quiet )?(\S+)", path.read_text())
+    assert installed == ['"$APICLIENT_OPERATOR"']
+    assert re.search(r"APICLIENT_OPERATOR: git\+https://\S+@[0-9a-f]{40}$", path.read_text(), re.MULTILINE)
+
+
+def test_what_is_invalid_does_not_pass() -> None:
+    for name in ("github-actions.yaml", "gitlab-ci.yaml"):
+        path = next(path for path in FILES if path.name == name)
+        (plan,) = [words for words in commands(path) if words[0] == "plan"]
+        assert {plan[number + 1] for number, word in enumerate(plan) if word == "--fail-on"} == {
+            "invalid",
+            "unacknowledged",
+        }
+
+
 def test_the_comment_is_found_again_by_its_marker() -> None:
     marker = markdown.render(golden_plan()).splitlines()[0]
     for name in ("github-actions.yaml", "gitlab-ci.yaml"):
@@ -66,3 +85,22 @@ def test_the_role_is_what_is_read_and_holds_no_secret() -> None:
     read = {(kind.group, kind.plural) for kind in (*ALL_KINDS, *live_state.WORKLOADS)} | {("", "namespaces")}
     assert granted == read
     assert {verb for rule in role["rules"] for verb in rule["verbs"]} <= {"get", "list"}
+
+
+def test_actions_of_a_release_are_pinned_by_commit() -> None:
+    """A tag can be moved by whoever takes over the action's repository, and this job holds the right to publish."""
+    workflow = yaml.safe_load((FOLDER / "release.yaml").read_text())
+    used = [step["uses"] for step in workflow["jobs"]["release"]["steps"] if "uses" in step]
+    assert len(used) >= 6
+    for action in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action), action
+
+
+def test_a_release_calls_targets_and_changes_values_that_are_there() -> None:
+    text = (FOLDER / "release.yaml").read_text()
+    makefile = (FOLDER.parent / "Makefile").read_text()
+    for target in set(re.findall(r"\bmake (\w+)", text)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    values = (FOLDER.parent / "manifests/chart/values.yaml").read_text().splitlines()
+    for line in re.findall(r"s\|\^([^|]*)\$\|", text):
+        assert values.count(line.replace('\\"', '"')) == 1, line

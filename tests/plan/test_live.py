@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from apiclients.plan.live import LiveState, SnapshotError, Workload, from_snapshot, live_state, to_snapshot, workload
-from apiclients.plan.model import Change
+from apiclients.plan.model import ChangeKind
 from tests.plan.support import (
     NOW,
     JsonObject,
@@ -48,6 +48,7 @@ def test_a_snapshot_comes_back_as_it_was() -> None:
     ))  # fmt: skip
 
 
+@pytest.mark.rule(23)
 def test_a_snapshot_holds_no_digest_and_no_annotation_of_others() -> None:
     world = world_after((), (client(),), None, NOW)
     found = next(iter(world.objects.values()))
@@ -131,7 +132,7 @@ def test_a_contract_stays_active_whose_api_nobody_could_look_at() -> None:
 def test_a_contract_that_waits_goes_on_waiting_where_nobody_could_look() -> None:
     live = narrow(api(), client(), contract(under="manual"), namespaces=["team-a"])
     made = planned((client(), contract(under="manual")), (client(owner="x"), contract(under="manual")), live)
-    assert [found.change for found in made.entries] == [Change.UPDATE]
+    assert [found.change for found in made.entries] == [ChangeKind.UPDATE]
 
 
 def test_an_api_that_nobody_looked_at_is_the_one_that_contracts_were_granted_by() -> None:
@@ -170,7 +171,7 @@ def test_what_was_deleted_by_hand_is_drift() -> None:
 
 def test_what_is_live_already_is_taken_over_not_created() -> None:
     made = planned((), (client(status="Suspended"),), live_of(client()))
-    assert entry(made, "billing").change is Change.SUSPEND
+    assert entry(made, "billing").change is ChangeKind.SUSPEND
 
 
 def test_fields_that_git_does_not_name_stay() -> None:
@@ -193,7 +194,7 @@ def test_a_live_object_of_another_version_counts_as_not_there() -> None:
 def test_a_retired_client_that_comes_back_gets_a_new_secret() -> None:
     over = client(status="Retired", **acknowledging(grace="0s"))
     found = entry(Scene((over,), (client(),)).plan(), "billing")
-    assert found.change is Change.RESUME
+    assert found.change is ChangeKind.RESUME
 
 
 def test_a_snapshot_is_json_for_people_too() -> None:

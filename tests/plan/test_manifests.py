@@ -9,6 +9,7 @@ from apiclients.plan.manifests import SourceFile, Tree, read_all
 from apiclients.plan.model import Finding
 from apiclients.plan.schema_check import KINDS_BY_NAME
 from apiclients.plan.yaml_marks import YamlError, documents, parse
+from apiclients.resources.apiclient import PRIVATE_MEMBER_PATTERN
 from tests.plan.support import NOW, JsonObject, api, approval, client, contract, hold, read, tree
 
 CLIENT = """\
@@ -200,4 +201,15 @@ def test_a_default_namespace_is_used() -> None:
 def test_the_rules_in_cel_are_known() -> None:
     """Schemas are read from the models; a CEL rule beside them has to be written here too."""
     known = {name: [rule.expression for rule in kind.rules] for name, kind in KINDS_BY_NAME.items() if kind.rules}
-    assert known == {"ApiClientHold": ["has(self.clientName) != has(self.selector)"]}
+    (rule,) = known.pop("ApiClientHold")
+    identities, jwks = known.pop("ApiClient")
+    assert f"!variables.spec.keys.jwks.matches(r'{PRIVATE_MEMBER_PATTERN}')" in jwks
+    assert "has(item.subject) != has(item.serviceAccountName)" in identities
+    source, issuer = known.pop("TokenIssuer")
+    assert all(
+        f"has(variables.spec.keys.{one})" in source for one in ("discoveryURL", "jwksURL", "configMap", "cluster")
+    )
+    assert issuer == "(has(variables.spec.issuer) || has(variables.spec.keys.cluster))"
+    assert known == {}
+    ways = "[has(self.clientName), has(self.selector), has(self.allClients) && self.allClients]"
+    assert rule.replace("variables.spec", "self") == f"{ways}.filter(given, given).size() == 1"

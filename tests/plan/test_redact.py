@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
+from apiclients.lifecycle.spec_problems import spec_problem
 from apiclients.plan.core import plan
 from apiclients.plan.redact import redacted
 from apiclients.plan.render import json_format, markdown, reports, text
+from apiclients.resources.objects import ApiClient
 from tests.plan.support import NOW, Scene, api, approval, client, contract, hold, live_of, read, tree
+from tests.toolkit.issuer import ForeignIssuer
 
 OTHERS = (
     client("zephyr", namespace="team-zebra", owner="zoe@example.com"),
@@ -26,6 +31,16 @@ def test_no_name_of_others_is_in_any_format() -> None:
     shown = [text.render(made), markdown.render(made), json_format.render(made), reports.sarif(made)]
     shown += [reports.gitlab(made), reports.github(made), reports.junit(made)]
     assert not [one for one in shown if "zephyr" in one or "zebra" in one or "zoe" in one]
+
+
+def test_keys_of_others_are_hidden_and_still_are_keys() -> None:
+    keys = {"jwks": json.dumps(ForeignIssuer(zephyr="ES256").jwks())}
+    other = client("other", namespace="team-zebra", secret={"issue": False}, keys=keys)
+    base, head = read(tree("base", api()), tree("head", api()))
+    objects = redacted(live_of(api(), other), base, head).objects
+    (hidden,) = (obj for ref, obj in objects.items() if ref.kind == "ApiClient")
+    assert "zephyr" not in str(hidden)
+    assert spec_problem(ApiClient.from_object(hidden).spec, NOW) is None
 
 
 def test_what_the_manifests_name_stays() -> None:

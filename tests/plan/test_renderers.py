@@ -19,7 +19,7 @@ import pytest
 from apiclients import __version__
 from apiclients.plan.model import Location, Plan
 from apiclients.plan.render import json_format, markdown, reports, text
-from apiclients.plan.rules import ALL, BY_ID
+from apiclients.resources.plan_rules import ALL, BY_ID
 from tests.plan.golden_scene import golden_plan
 from tests.plan.support import Scene, acknowledging, api, client, contract
 
@@ -80,6 +80,12 @@ def test_text_fits_100_columns_and_hides_nothing(made: Plan) -> None:
         shown = text.render(plan)
         assert max(map(len, shown.splitlines())) <= 100
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", shown)
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_text_is_as_wide_as_the_terminal(made: Plan, width: int) -> None:
+    widest = max(map(len, text.render(nasty(made), width=width).splitlines()))
+    assert width * 0.9 <= widest <= width
 
 
 def test_colour_adds_nothing_but_colour(made: Plan) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from apiclients.cli.rules_docs import anchor, main, render
+from apiclients.cli.rules_docs import main, render
 from apiclients.plan.core import plan
 from apiclients.plan.manifests import SourceFile, Tree, read_all
-from apiclients.plan.rules import ALL, TOO_MANY, Rule
+from apiclients.resources.plan_rules import ALL, TOO_MANY, PlanRule
 from tests.plan.support import NOW, live_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "plan-rules.md"
@@ -53,7 +53,7 @@ def found_by_the_example(section: str) -> set[str]:
 
 
 @pytest.mark.parametrize("rule", [rule for rule in ALL if rule is not TOO_MANY], ids=lambda rule: rule.id)
-def test_the_example_of_a_rule_is_found(rule: Rule) -> None:
+def test_the_example_of_a_rule_is_found(rule: PlanRule) -> None:
     assert rule.id in found_by_the_example(parts()[rule.id])
 
 
@@ -69,7 +69,7 @@ def test_the_page_is_what_the_rules_say(tmp_path: Path) -> None:
 def test_every_rule_has_a_section_with_a_reason() -> None:
     assert list(parts()) == ["", *(rule.id for rule in ALL)]
     for rule in ALL:
-        assert f"(#{anchor(rule)})" in parts()[""]
+        assert f"(#{rule.anchor})" in parts()[""]
         assert len(parts()[rule.id].split("\n\n")) >= 4 - (rule is TOO_MANY), rule.id
 
 

@@ -17,7 +17,7 @@ from apiclients.plan.values import LONGEST, shown
         (["a", "b"], "[a, b]"),
         ([], "[]"),
         ({"matchLabels": {"tier": "gold"}}, "{matchLabels: {tier: gold}}"),
-        (["1.0", None], "['1.0', null]"),
+        (["1.0", None], '["1.0", null]'),
         ("line\nbreak", "line\nbreak"),
     ],
 )

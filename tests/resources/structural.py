@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
+from apiclients.resources.crd import KINDS
+from apiclients.resources.schema import structural_schema
 
 _TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
 
 
 @cache
 def schema_of(part: str, crd: str = "apiclients.dev_apiclients.yaml") -> dict[str, Any]:
-    """The schema of ``spec`` or ``status`` in a generated file."""
-    text = (Path(__file__).resolve().parents[2] / "crds" / crd).read_text()
-    found = yaml.safe_load(text)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][part]
-    assert isinstance(found, dict)
-    return found
+    """The schema of ``spec`` or ``status`` of a kind, as its CRD and the policy about its values have it together."""
+    (kind,) = (kind for kind in KINDS if kind.file_name == crd)
+    model = kind.spec if part == "spec" else kind.status
+    assert model is not None
+    return structural_schema(model)
 
 
 def violations(value: Any, schema: dict[str, Any], where: str = "") -> Iterator[str]:
@@ -44,7 +44,7 @@ def _of_text(value: str, schema: dict[str, Any], where: str) -> Iterator[str]:
         yield f"{where}: {len(value)} characters"
     if "pattern" in schema and not re.search(schema["pattern"], value):
         yield f"{where}: {value!r} does not match {schema['pattern']}"
-    if schema.get("format") == "date-time" and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value):
+    if schema.get("format") == "date-time" and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", value):
         yield f"{where}: {value!r} is no time"
 
 

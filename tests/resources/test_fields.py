@@ -28,7 +28,7 @@ def test_durations_are_read_as_kubernetes_writes_them(text: str, seconds: int) -
     "text", ["", "90d", "1.5h", "-1h", "12", "h", "1h ", "1h\n", "PT12H", "100000h", "1h1m1s1s", "１h"]
 )
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a duration such as 12h"):
+    with pytest.raises(ValueError, match="is not a duration; use"):
         parse_duration(text)
 
 
@@ -54,7 +54,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 def test_a_time_without_a_zone_is_refused_with_an_example() -> None:
-    with pytest.raises(ValueError, match="has no time zone: write it like 2026-01-31T12:00:00Z"):
+    with pytest.raises(ValueError, match=r"is not a time; use e\.g\. 2026-01-31T12:00:00Z"):
         parse_time("2026-01-01T00:00:00")
 
 

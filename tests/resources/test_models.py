@@ -8,9 +8,10 @@ import pytest
 
 from apiclients.resources import names
 from apiclients.resources.apiclient import ApiClientStatus, DesiredStatus, ObservedStatus
-from apiclients.resources.conditions import REASONS, Condition, ConditionType, Reason
+from apiclients.resources.conditions import Condition, ConditionType, Reason
 from apiclients.resources.keys import KeyRing, Pepper, SigningKey
 from apiclients.resources.objects import ApiClient, InvalidObjectError, Metadata
+from apiclients.resources.reasons import REASONS
 
 META = {"namespace": "team-a", "name": "billing-1.0", "uid": "0123456789"}
 
@@ -114,7 +115,7 @@ def test_a_client_id_is_bound_to_the_uid() -> None:
 
 def test_every_reason_has_its_sentence() -> None:
     assert set(REASONS) == set(Reason)
-    assert all(sentence.endswith(".") and len(sentence) < 120 for sentence in REASONS.values())
+    assert all(row.message.endswith(".") and len(row.message) < 120 for row in REASONS.values())
 
 
 def test_reasons_and_types_are_words_that_conditions_may_hold() -> None:

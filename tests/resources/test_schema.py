@@ -19,6 +19,10 @@ class Inner(Model):
     name: TEXT = "x"
 
 
+class Nothing(Model):
+    """An object that is there or not, and says no more."""
+
+
 class Unbounded(Model):
     bad: str
 
@@ -73,6 +77,7 @@ class Good(Model):
     optional: Annotated[Name | None, Field(description="May be left out.")] = None
     nested: Annotated[Inner, Field(description="The field's own words win.")] = Field(default_factory=Inner)
     absent: Annotated[Inner | None, Field(description="Optional object.")] = None
+    mark: Annotated[Nothing | None, Field(description="An empty object.")] = None
     camel_case: Annotated[int, Field(ge=0, le=9, description="A number.")] = 0
 
 
@@ -88,6 +93,7 @@ def test_optional_fields_lose_their_null_and_objects_their_references() -> None:
     assert schema["nested"]["description"] == "The field's own words win."
     assert schema["nested"]["default"] == {}, "so that the defaults below it apply"
     assert "default" not in schema["absent"]
+    assert schema["mark"] == {"type": "object", "description": "An empty object."}, "as the API server keeps it"
     assert schema["camelCase"] == {
         "type": "integer", "description": "A number.", "minimum": 0, "maximum": 9, "default": 0,
     }  # fmt: skip

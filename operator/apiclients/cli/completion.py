@@ -18,7 +18,7 @@ from apiclients.cli.main import COMMANDS, build_parser, command_first, option_ta
 #: Ends the list: no file names beside it (cobra's ShellCompDirectiveNoFileComp).
 _DIRECTIVE = ":4"
 _FILES_DIRECTIVE = ":0"
-_SECONDS = 2.0
+_SECONDS = 5.0
 
 
 def main() -> None:
@@ -85,6 +85,10 @@ def _values(action: argparse.Action, partial: str, before: Sequence[str]) -> tup
         return _starting([str(choice) for choice in action.choices], partial), _DIRECTIVE
     if action.metavar in ("FILE", "PATH", "DIR"):
         return [], _FILES_DIRECTIVE
+    if action.metavar in (options.BASE, options.HEAD):
+        return _starting(_revisions(), partial), _FILES_DIRECTIVE
+    if action.metavar == options.STATUS:
+        return _starting(_statuses(), partial), _DIRECTIVE
     if action.metavar == options.CONTEXT:
         return _starting(_contexts(_given(before)), partial), _DIRECTIVE
     return _starting(_from_cluster(str(action.metavar), _given(before)), partial), _DIRECTIVE
@@ -131,13 +135,26 @@ def _starting(candidates: Iterable[str], partial: str) -> list[str]:
 
 
 def _contexts(args: argparse.Namespace) -> list[str]:
-    from apiclients.cli.kubeconfig import files, read
+    from apiclients.kube.kubeconfig import files, read
 
     return list(read(files(args.kubeconfig)).contexts)
 
 
+def _statuses() -> list[str]:
+    from apiclients.lifecycle.effective import Effective
+
+    return list(Effective)
+
+
+def _revisions() -> list[str]:
+    """Branches and tags; where none begins like this, the shell offers files."""
+    from apiclients.cli.git.revisions import names
+
+    return names()
+
+
 def _from_cluster(what: str, args: argparse.Namespace) -> list[str]:
-    if what not in (options.CLIENT, options.HOLD, options.API, options.NAMESPACE):
+    if what not in (options.CLIENT, options.HOLD, options.API, options.NAMESPACE, options.CONTRACT):
         return []
 
     async def soon() -> list[str]:
@@ -148,10 +165,12 @@ def _from_cluster(what: str, args: argparse.Namespace) -> list[str]:
 
 
 async def _names(what: str, args: Any) -> list[str]:
-    from apiclients.cli.connection import connect
+    from apiclients.cli.cluster.connection import connect
     from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, APIS
     from apiclients.kube.objects import NAMESPACES
 
+    if what == options.CONTRACT:
+        return await _waiting(args)
     resource = {options.CLIENT: API_CLIENTS, options.HOLD: API_CLIENT_HOLDS, options.API: APIS}.get(what, NAMESPACES)
     everywhere = what in (options.API, options.NAMESPACE) or args.all_namespaces
     async with connect(args) as session:
@@ -159,6 +178,18 @@ async def _names(what: str, args: Any) -> list[str]:
     if what == options.API:
         return [f"{obj['metadata']['namespace']}/{obj['metadata']['name']}" for obj in found]
     return [obj["metadata"]["name"] for obj in found]
+
+
+async def _waiting(args: Any) -> list[str]:
+    """The contracts that wait for the Apis of the namespace."""
+    from apiclients.cli.cluster.connection import connect
+    from apiclients.cli.git.approvals import waiting
+    from apiclients.kube.kinds import APIS
+    from apiclients.resources.objects import Api
+
+    async with connect(args) as session:
+        apis = [Api.from_object(obj) for obj in await session.objects(APIS, session.namespace)]
+    return [f"{one.namespace}/{one.name}" for one in waiting(apis)]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ _INTRODUCTION = """\
 <!-- Generated from the commands by: python -m apiclients.cli.docs docs/cli.md -->
 # kubectl apiclient
 
-Look after the life cycles of API clients from the command line. The plugin needs a kubeconfig and nothing else; it
+Manage the life cycles of API clients from the command line. The plugin needs a kubeconfig and nothing else; it
 reads no Secrets. It is on the `PATH` as `kubectl-apiclient` once the distribution is installed, and
 `kubectl_complete-apiclient` beside it completes commands, options and names.
 

@@ -3,3 +3,7 @@
 
 class CliError(Exception):
     """The command cannot go on. The message is for the person who typed it and says what to do."""
+
+
+class Interrupted(CliError):  # noqa: N818 - nothing is wrong
+    """A person has ended the command; the message says what has come of it."""

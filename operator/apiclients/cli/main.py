@@ -4,6 +4,7 @@ Only the command that is asked for is imported, so that the first output comes a
 """
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -16,9 +17,10 @@ PROGRAM = "kubectl apiclient"
 COMMANDS: dict[str, str] = {
     "get": "list clients, by what people look for",
     "status": "show one client: contracts, credentials, holds, history, events",
-    "explain": "say why a client is not ready, what happens next, and what would unblock it",
+    "explain": "explain why a client is not ready, what happens next, and what would unblock it",
     "contracts": "list the contracts of a client or of an Api",
-    "plan": "say what a change in Git will do, before it is merged",
+    "inspect": "say whose a token or client id is, why it is refused, and what to do",
+    "plan": "show what a change in Git will do, before it is merged",
     "snapshot": "write the live state to a file that plan can read without a cluster",
     "hold": "stop clients at once; Git does not undo it",
     "release": "take holds back",
@@ -26,10 +28,18 @@ COMMANDS: dict[str, str] = {
     "suspend": "print the change that suspends a client",
     "resume": "print the change that makes a client available again",
     "retire": "print the change that retires a client",
+    "approve": "print the approval of a contract",
+    "reject": "print the rejection of a contract",
+    "create": "print the YAML of a new client, with its contracts",
     "new-version": "print the YAML of a new version of a client, with its contracts",
     "doctor": "check the installation; exit status 1 when something is wrong",
     "report": "collect diagnostics into one file, without secrets",
 }
+
+#: Exit status after Ctrl-C: 128 and the number of the signal.
+INTERRUPTED = 130
+#: What writing to standard output can end in: a full disk or quota, a file that is too large, a broken or closed one.
+_OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 #: Options that may stand before the command, and whether they take a value.
 _LEADING = {
@@ -37,6 +47,9 @@ _LEADING = {
     "--namespace": True,
     "--context": True,
     "--kubeconfig": True,
+    "--as": True,
+    "--as-group": True,
+    "--as-uid": True,
     "--color": True,
     "-A": False,
     "--all-namespaces": False,
@@ -62,13 +75,18 @@ def run(argv: list[str]) -> int:
         status = asyncio.run(args.func(args))
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has read enough
+        _forget_output()  # whoever read has read enough
         return 0
     except Exception as error:
         return _report(error)
     return int(status)
+
+
+def _forget_output() -> None:
+    """What is still to be written goes nowhere, so that the end of the process does not fail on it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _check_command(argv: list[str]) -> None:
@@ -108,7 +126,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="Look after the life cycles of API clients.",
+        description="Manage the life cycles of API clients.",
         epilog=f"`{PROGRAM} COMMAND --help` tells more about a command.",
         allow_abbrev=False,
     )
@@ -128,10 +146,17 @@ def command_module(name: str) -> ModuleType:
 
 
 def _report(error: Exception) -> int:
-    from apiclients.cli.errors import CliError
-    from apiclients.cli.problems import sentence
+    from apiclients.cli.cluster.problems import sentence
+    from apiclients.cli.errors import CliError, Interrupted
 
-    text = str(error) if isinstance(error, CliError) else sentence(error)
+    if isinstance(error, Interrupted):
+        print(f"\n{error}", file=sys.stderr)
+        return INTERRUPTED
+    if isinstance(error, OSError) and error.errno in _OUTPUT_ERRORS and error.filename is None:
+        _forget_output()
+        text: str | None = f"standard output cannot be written: {error.strerror}"
+    else:
+        text = str(error) if isinstance(error, CliError) else sentence(error)
     if text is None:
         traceback.print_exception(error)
         text = "this is a bug in kubectl apiclient: please report it with the lines above"

@@ -8,6 +8,9 @@ from typing import Any
 
 #: What is shown for a value that an option takes decides also how the shell completes it.
 NAMESPACE, CONTEXT, CLIENT, HOLD, API = "NAMESPACE", "CONTEXT", "NAME", "HOLD", "NAMESPACE/NAME"
+STATUS, BASE, HEAD = "STATUS", "DIR|GITREF", "DIR|GITREF|-"
+#: A contract that waits for the owner of an Api.
+CONTRACT = "[NAMESPACE/]CONTRACT"
 
 LIST_FORMATS = ("table", "wide", "json", "yaml", "name")
 SCREEN_FORMATS = ("text", "json", "yaml")
@@ -22,6 +25,16 @@ def common() -> argparse.ArgumentParser:
     group.add_argument("-n", "--namespace", metavar=NAMESPACE, help="namespace; default: that of the context")
     group.add_argument("--context", metavar=CONTEXT, help="context of the kubeconfig")
     group.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: $KUBECONFIG, else ~/.kube/config")
+    group.add_argument("--as", dest="act_as", default="", metavar="USER", help="user to act as, if you may impersonate")
+    group.add_argument(
+        "--as-group",
+        dest="act_as_groups",
+        action="append",
+        default=[],
+        metavar="GROUP",
+        help="group to act as; repeatable",
+    )
+    group.add_argument("--as-uid", dest="act_as_uid", default="", metavar="UID", help="UID to act as")
     group.add_argument(
         "--color",
         choices=("auto", "always", "never"),
@@ -53,7 +66,21 @@ def dry_run() -> argparse.ArgumentParser:
         "--dry-run",
         choices=("none", "client", "server"),
         default="none",
-        help="client: say what would be done; server: let the API server check it, and change nothing",
+        help="client: print what would be done; server: let the API server check it, and change nothing",
+    )
+    return parser
+
+
+def repository(what: str) -> argparse.ArgumentParser:
+    """Where in Git the change belongs."""
+    parser = _parent("repository")
+    parser.add_argument(
+        "-f",
+        "--filename",
+        type=Path,
+        default=Path(),
+        metavar="PATH",
+        help=f"folder or file of your Git repository that declares {what}; default: where you are",
     )
     return parser
 
@@ -84,7 +111,7 @@ def duration(text: str) -> timedelta:
     """A time such as 90s, 2h30m or 14d. Raises argparse.ArgumentTypeError."""
     found = re.fullmatch(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?", text)
     if not text or found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write it like 90s, 2h30m or 14d")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; use e.g. 90s, 2h30m or 14d")
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 

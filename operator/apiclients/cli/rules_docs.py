@@ -1,4 +1,4 @@
-"""Keeps ``docs/plan-rules.md`` what ``plan/rules.py`` says: the table, and the first and last lines of each section.
+"""Keeps ``docs/plan-rules.md`` what ``resources/plan_rules.py`` says: the table, and the edges of each section.
 
 ``python -m apiclients.cli.rules_docs docs/plan-rules.md`` writes the file; ``--check`` only compares. What lies
 between, why a rule matters and an example, is written by people and kept.
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from textwrap import fill
 
-from apiclients.plan.rules import ALL, Rule
+from apiclients.resources.plan_rules import ALL, PlanRule
 
 _TABLE = re.compile(r"(?<=<!-- table: made by make generate -->\n).*?(?=<!-- end of the table -->)", re.DOTALL)
 _SECTION = re.compile(r"^## (APIC\d{3})\b.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
@@ -41,20 +41,19 @@ def render(page: str) -> str:
     return head.rstrip("\n") + "\n\n" + "\n".join(_section(rule, prose.get(rule.id, "")) for rule in ALL)
 
 
-def anchor(rule: Rule) -> str:
-    """The part of an address that leads to the section of a rule."""
-    return f"{rule.id.lower()}-{rule.name}"
+def _class(rule: PlanRule) -> str:
+    return f"{rule.level}, invalid" if rule.invalid else str(rule.level)
 
 
 def _table() -> str:
-    rows = "".join(f"| [{rule.id}](#{anchor(rule)}) | {rule.level} | {rule.name} | {rule.summary} |\n" for rule in ALL)
+    rows = "".join(f"| [{rule.id}](#{rule.anchor}) | {_class(rule)} | {rule.name} | {rule.summary} |\n" for rule in ALL)
     return f"| id | level | name | finds |\n| --- | --- | --- | --- |\n{rows}"
 
 
-def _section(rule: Rule, prose: str) -> str:
+def _section(rule: PlanRule, prose: str) -> str:
     parts = [
         f"## {rule.id} {rule.name}",
-        fill(f"**{rule.level.capitalize()}:** {rule.summary}", 120),
+        fill(f"**{_class(rule).capitalize()}:** {rule.summary}", 120),
         prose,
         fill(f"**What to do:** {rule.help}", 120, break_on_hyphens=False),
     ]

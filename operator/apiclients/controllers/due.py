@@ -5,7 +5,8 @@ import heapq
 from collections.abc import Callable
 from datetime import datetime
 
-from apiclients.controllers.items import Item
+from apiclients.kube.pace import Pace
+from apiclients.resources.refs import ObjectRef
 
 #: The wall clock may be stepped, so sleeping is never longer than this, in seconds.
 LONGEST_SLEEP = 15.0
@@ -14,17 +15,17 @@ LONGEST_SLEEP = 15.0
 class DueTimes:
     """The next due time of each item; calls ``on_due`` once it has come."""
 
-    def __init__(self, clock: Callable[[], datetime], on_due: Callable[[Item], None]) -> None:
+    def __init__(self, clock: Callable[[], datetime], on_due: Callable[[ObjectRef], None]) -> None:
         self._clock = clock
         self._on_due = on_due
-        self._heap: list[tuple[datetime, Item]] = []
-        self._times: dict[Item, datetime] = {}
+        self._heap: list[tuple[datetime, ObjectRef]] = []
+        self._times: dict[ObjectRef, datetime] = {}
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._times)
 
-    def set(self, item: Item, due: datetime | None) -> None:
+    def set(self, item: ObjectRef, due: datetime | None) -> None:
         """Set or clear the due time of a item."""
         if due is None:
             self._times.pop(item, None)
@@ -37,7 +38,7 @@ class DueTimes:
     async def run(self) -> None:
         """Announce what comes due until cancelled."""
         while True:
-            self._announce()
+            await self._announce()
             self._changed.clear()
             try:
                 async with asyncio.timeout(self._sleep_seconds()):
@@ -45,13 +46,15 @@ class DueTimes:
             except TimeoutError:
                 continue
 
-    def _announce(self) -> None:
-        now = self._clock()
+    async def _announce(self) -> None:
+        """Very many may come due at the same moment."""
+        now, pace = self._clock(), Pace()
         while self._heap and self._heap[0][0] <= now:
             due, item = heapq.heappop(self._heap)
             if self._times.get(item) == due:
                 del self._times[item]
                 self._on_due(item)
+            await pace.pause()
 
     def _sleep_seconds(self) -> float:
         if not self._heap:

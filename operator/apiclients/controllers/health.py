@@ -1,13 +1,20 @@
 """/healthz, /readyz and /metrics of the operator, on one port."""
 
+import logging
 from collections.abc import Callable
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from apiclients.settings.sockets import listen, place
 
-async def serve(host: str, port: int, registry: CollectorRegistry, problem: Callable[[], str | None]) -> web.AppRunner:
-    """Start serving; ``problem`` says why the operator is not ready, or None. Raises OSError when the port is taken."""
+logger = logging.getLogger(__name__)
+
+
+async def serve(
+    host: str | None, port: int, registry: CollectorRegistry, problem: Callable[[], str | None]
+) -> web.AppRunner:
+    """Start serving; ``problem`` says why the operator is not ready, or None. Raises OSError like `listen`."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -23,5 +30,7 @@ async def serve(host: str, port: int, registry: CollectorRegistry, problem: Call
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    listening = listen(host, port)
+    await web.SockSite(runner, listening).start()
+    logger.info("serving health and metrics on %s", place(listening))
     return runner

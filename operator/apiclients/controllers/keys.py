@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -18,9 +19,10 @@ from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.client import SECRETS, KubeClient
 from apiclients.kube.errors import AlreadyExistsError, ConflictError, KubeError
 from apiclients.kube.kinds import API_CLIENTS
-from apiclients.lifecycle.keys import KeyPolicy, KeyStep, active_from, key_step, outlived, renewed_due
+from apiclients.lifecycle.history import Announcement
+from apiclients.lifecycle.keys import KeyPolicy, KeyStep, key_step, renew, renewal_blocked
 from apiclients.lifecycle.timing import whole_second
-from apiclients.resources.keys import KEY_RING_KEY, Algorithm, KeyRing, Pepper, SigningKey
+from apiclients.resources.keys import KEY_RING_KEY, MAX_KEYS, Algorithm, KeyRing, Pepper, SigningKey
 from apiclients.resources.names import FIELD_MANAGER, KEYS_SECRET_TYPE, MANAGED_BY, MANAGED_BY_LABEL
 
 logger = logging.getLogger(__name__)
@@ -67,10 +69,18 @@ class KeyHolder:
         rekey: bool,
         clock: Callable[[], datetime],
         on_change: Callable[[], None],
+        announce: Callable[[Announcement], None],
     ) -> None:
+        """``on_change`` hears that peppers are others, on which digests depend; signing keys concern gates alone.
+
+        ``announce`` tells people, as an Event, of keys that are lost, found again, or have no room."""
         self._kube, self._namespace, self._name = kube, namespace, name
         self._policy, self._rekey, self._clock, self._on_change = policy, rekey, clock, on_change
+        self._announce = announce
+        self._lost = False
         self._stored: StoredRing | None = None
+        #: A signing key is due and the ring has no room for it.
+        self.full = False
         self._wake = asyncio.Event()
         self._available = asyncio.Event()
         #: Why there are no keys, for /readyz; None when all is well.
@@ -112,12 +122,43 @@ class KeyHolder:
 
     def _changed(self, change: Change[StoredRing]) -> None:
         if change.new is not None:
-            changed = self._stored is None or self._stored.ring != change.new.ring
+            self._found()
+            changed = self._stored is None or self._stored.ring.peppers != change.new.ring.peppers
             self._stored, self.problem = change.new, None
             self._available.set()
             if changed:
                 self._on_change()
         self._wake.set()
+
+    def _found(self) -> None:
+        if self._lost:
+            self._lost = False
+            note = "The keys Secret can be read again: keys are renewed, and the operator is ready."
+            logger.info(note)
+            self._announce(Announcement(False, "KeysFound", "ReadKeys", note))
+
+    def _report_lost(self) -> None:
+        self.problem = (
+            f"Secret {self._namespace}/{self._name} is missing or unreadable while clients hold credentials "
+            "that depend on it: restore it from a backup, or start the operator once with --rekey "
+            "(all access tokens die, secrets stay)"
+        )
+        logger.error(self.problem)
+        if not self._lost:
+            self._lost = True
+            self._announce(Announcement(True, "KeysLost", "ReadKeys", f"{self.problem}."))
+
+    def _note_room(self, stored: StoredRing | None) -> None:
+        """Say it once when a signing key is due and has no room; the newest one goes on signing."""
+        full = stored is not None and renewal_blocked(stored.ring, self._clock(), self._policy)
+        if full and not self.full:
+            note = (
+                f"A new signing key is due, and the key ring is full with {MAX_KEYS}: the newest key signs on until "
+                "the last token of an older one has died. Do not change --signing-algorithm to and fro."
+            )
+            logger.warning(note)
+            self._announce(Announcement(True, "KeyRingFull", "RenewKeys", note))
+        self.full = full
 
     async def _keep(self) -> float:
         """Do what the keys need now; returns the seconds until the next look."""
@@ -130,6 +171,7 @@ class KeyHolder:
                 now=self._clock(),
                 policy=self._policy,
             )
+            self._note_room(stored)
             await self._do(step, stored)
         except KubeError as error:
             self.problem = f"The keys Secret {self._namespace}/{self._name} cannot be kept: {error}"
@@ -141,12 +183,7 @@ class KeyHolder:
         if step is KeyStep.KEEP:
             self.problem = None
         elif step is KeyStep.LOST:
-            self.problem = (
-                f"Secret {self._namespace}/{self._name} is missing or unreadable while clients hold credentials "
-                "that depend on it: restore it from a backup, or start the operator once with --rekey "
-                "(all access tokens die, secrets stay)"
-            )
-            logger.error(self.problem)
+            self._report_lost()
         elif not self._kube.clock.trusted():
             self.problem = "The clock disagrees with the API server's: no keys are made or renewed"
             logger.error(self.problem)
@@ -180,18 +217,15 @@ class KeyHolder:
 
     async def _renew(self, stored: StoredRing) -> None:
         now = whole_second(self._clock())
-        dead = outlived(stored.ring, now)
-        keys = [key for key in stored.ring.signing_keys if key not in dead]
-        if renewed_due(stored.ring, now, self._policy):
-            keys.append(new_signing_key(self._policy.algorithm, now, active_from(now, self._policy)))
-        body = self._secret(stored.ring.model_copy(update={"signing_keys": tuple(keys)}))
+        ring = renew(stored.ring, now, self._policy, partial(new_signing_key, self._policy.algorithm))
+        body = self._secret(ring)
         body["metadata"] |= {"resourceVersion": stored.resource_version, "uid": stored.uid}
         try:
             applied = await self._kube.apply(SECRETS, self._namespace, self._name, body, field_manager=FIELD_MANAGER)
         except ConflictError:
             await self.reflector.refresh(self._namespace, self._name)
             return
-        logger.info("Signing keys were renewed", extra={"removed": len(dead), "keys": len(keys)})
+        logger.info("Signing keys were renewed", extra={"keys": len(ring.signing_keys)})
         self.reflector.put(applied)
 
     def _secret(self, ring: KeyRing) -> dict[str, Any]:
@@ -225,4 +259,5 @@ def new_signing_key(algorithm: Algorithm, now: datetime, active: datetime) -> Si
         private_key=pem.decode(),
         created_time=now,
         active_from=active,
+        low_s=True,
     )

@@ -5,12 +5,11 @@ import base64
 import binascii
 import contextlib
 import secrets
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from apiclients.controllers.store import Key
+from apiclients.engine.secret_index import SecretIndex
 from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.client import SECRETS, KubeClient
 from apiclients.kube.errors import AlreadyExistsError, ConflictError, NotFoundError
@@ -19,18 +18,22 @@ from apiclients.lifecycle.keys import current_pepper
 from apiclients.lifecycle.manifest import new_secret_object, public_data, secret_object
 from apiclients.lifecycle.observation import (
     Issuer,
-    Owner,
     SecretAbsent,
     SecretMetadata,
     SecretRead,
     SecretSeen,
     SecretUnseen,
+    annotated_client,
+    owner_from,
 )
 from apiclients.lifecycle.steps import CreateSecret, DeleteSecret, ReadSecret, RepairSecret, ReplaceSecret, SecretStep
+from apiclients.lifecycle.template import TemplateKeys, permitted
 from apiclients.resources.keys import KeyRing
 from apiclients.resources.names import (
+    CLIENT_ANNOTATION,
     CLIENT_SECRET_KEY,
     CREDENTIAL_ANNOTATION,
+    CREDENTIALS_SECRET_TYPE,
     FIELD_MANAGER,
     MANAGED_SELECTOR,
 )
@@ -38,30 +41,43 @@ from apiclients.resources.objects import ApiClient
 
 #: 256 bits from the operating system, in base64url.
 _SECRET_BYTES = 32
+#: Creating has a field manager of its own, so that what is applied later is owned by the other one alone.
+_CREATING = f"{FIELD_MANAGER}-create"
+_MANAGERS = frozenset({FIELD_MANAGER, _CREATING})
 
 
 def secret_metadata(body: Mapping[str, Any]) -> SecretMetadata:
     """The metadata of a Secret, from the whole object or from PartialObjectMetadata."""
     meta = body["metadata"]
-    controller = next((ref for ref in meta.get("ownerReferences") or [] if ref.get("controller")), None)
+    owners, annotations = meta.get("ownerReferences") or [], meta.get("annotations") or {}
+    controller = next((ref for ref in owners if ref.get("controller")), None)
     return SecretMetadata(
         namespace=meta["namespace"],
         name=meta["name"],
         uid=meta["uid"],
         resource_version=meta["resourceVersion"],
-        owner=Owner(controller["kind"], controller["name"], controller["uid"]) if controller else None,
+        owner=owner_from(controller) if controller else None,
         labels=meta.get("labels") or {},
-        annotations=meta.get("annotations") or {},
+        annotations=annotations,
+        deleting=bool(meta.get("deletionTimestamp")),
+        finalizers=tuple(meta.get("finalizers") or ()),
+        issued_for=annotated_client(annotations.get(CLIENT_ANNOTATION, "")) if not owners else None,
     )
 
 
 class SecretStore:
-    """Metadata of all Secrets that carry the operator's label, by name and by the UID of their owner."""
+    """Metadata of all Secrets that carry the operator's label."""
 
-    def __init__(self, client: KubeClient, namespaces: Sequence[str], on_change: Callable[[Key], None]) -> None:
-        """``namespaces`` are those where the operator may have Secrets; none means all."""
-        self._on_owner_changed = on_change
-        self._by_owner: dict[str, dict[str, SecretMetadata]] = defaultdict(dict)
+    def __init__(
+        self,
+        client: KubeClient,
+        namespaces: Sequence[str],
+        index: SecretIndex,
+        on_change: Callable[[Change[SecretMetadata]], None],
+    ) -> None:
+        """``namespaces``: where the operator may have Secrets; none means everywhere. ``on_change`` feeds ``index``."""
+        self._index = index
+        self._on_change = on_change
         self._reflectors = {namespace: self._reflector(client, namespace) for namespace in namespaces or (None,)}
 
     def _reflector(self, client: KubeClient, namespace: str | None) -> Reflector[SecretMetadata]:
@@ -73,7 +89,7 @@ class SecretStore:
             label_selector=MANAGED_SELECTOR,
             metadata_only=True,
             relist_interval=600,
-            on_change=self._changed,
+            on_change=self._on_change,
         )
 
     async def run(self) -> None:
@@ -86,11 +102,6 @@ class SecretStore:
         """Wait for the first complete lists."""
         for reflector in self._reflectors.values():
             await reflector.synced.wait()
-
-    def _announce(self, change: Change[SecretMetadata]) -> None:
-        for secret in (change.old, change.new):
-            if secret is not None and secret.owner is not None:
-                self._on_owner_changed((secret.namespace, secret.owner.name))
 
     def _of(self, namespace: str) -> Reflector[SecretMetadata] | None:
         return self._reflectors.get(namespace) or self._reflectors.get(None)
@@ -109,19 +120,8 @@ class SecretStore:
 
     def others(self, client: ApiClient) -> tuple[SecretMetadata, ...]:
         """Secrets of this client under other names."""
-        owned = self._by_owner.get(client.metadata.uid, {})
-        return tuple(secret for name, secret in owned.items() if name != client.secret_name)
-
-    def _changed(self, change: Change[SecretMetadata]) -> None:
-        if change.source != "put":  # who wrote it knows it already
-            self._announce(change)
-        if change.old is not None and change.old.owner is not None:
-            owned = self._by_owner[change.old.owner.uid]
-            owned.pop(change.old.name, None)
-            if not owned:
-                del self._by_owner[change.old.owner.uid]
-        if change.new is not None and change.new.owner is not None:
-            self._by_owner[change.new.owner.uid][change.new.name] = change.new
+        owned = self._index.of_owner(client.metadata.namespace, client.metadata.uid)
+        return tuple(secret for secret in owned if secret.name != client.secret_name)
 
 
 @dataclass(slots=True)
@@ -133,7 +133,11 @@ class SecretWork:
     client: ApiClient
     ring: KeyRing
     issuer: Issuer
-    _bytes: bytes = field(default=b"", repr=False)
+    template_keys: TemplateKeys
+    #: Hears the cause of each secret that was issued.
+    on_issued: Callable[[str], None]
+    #: By name and resourceVersion.
+    _bytes: dict[tuple[str, str], bytes] = field(default_factory=dict, repr=False)
 
     async def do(self, step: SecretStep) -> SecretSeen:
         """Do one step and return what the Secret is now. A lost race is no error: the winner's Secret is returned.
@@ -148,7 +152,7 @@ class SecretWork:
             case ReplaceSecret():
                 return await self._apply(step, _new_secret())
             case RepairSecret():
-                return await self._apply(step, self._bytes)
+                return await self._apply(step, self._bytes[step.name, step.resource_version])
             case DeleteSecret():
                 return await self._delete(step)
 
@@ -163,13 +167,15 @@ class SecretWork:
         body = new_secret_object(self.client, self.issuer, step.name, step.stamp, _new_secret(), pepper)
         namespace = self.client.metadata.namespace
         try:
-            created = await self.kube.create(SECRETS, namespace, body, field_manager=f"{FIELD_MANAGER}-create")
+            created = await self.kube.create(SECRETS, namespace, body, field_manager=_CREATING)
         except AlreadyExistsError:
             return await self._read(step.name)
+        self.on_issued(step.stamp.cause)
         return self._taken(created)
 
     async def _apply(self, step: ReplaceSecret | RepairSecret, secret: bytes) -> SecretSeen:
-        body = secret_object(self.client, self.issuer, step.name, step.stamp, secret, current_pepper(self.ring))
+        template, pepper = permitted(self.client.spec.secret.template, self.template_keys), current_pepper(self.ring)
+        body = secret_object(self.client, self.issuer, template, step.name, step.stamp, secret, pepper)
         # Without the UID the API server would make a Secret anew that was deleted meanwhile.
         body["metadata"] |= {"resourceVersion": step.resource_version, "uid": step.uid}
         namespace = self.client.metadata.namespace
@@ -177,6 +183,8 @@ class SecretWork:
             applied = await self.kube.apply(SECRETS, namespace, step.name, body, field_manager=FIELD_MANAGER)
         except ConflictError:
             return await self._read(step.name)
+        if isinstance(step, ReplaceSecret):
+            self.on_issued(step.stamp.cause)
         return self._taken(applied)
 
     async def _delete(self, step: DeleteSecret) -> SecretSeen:
@@ -190,8 +198,10 @@ class SecretWork:
         return self._take(body)
 
     def _take(self, body: Mapping[str, Any]) -> SecretRead:
-        self._bytes = _decoded(body, CLIENT_SECRET_KEY)
-        return read_secret(body, self._bytes, self.client, self.ring, self.issuer)
+        secret = _decoded(body, CLIENT_SECRET_KEY)
+        read = read_secret(body, secret, self.client, self.ring, self.issuer)
+        self._bytes[read.metadata.name, read.metadata.resource_version] = secret
+        return read
 
 
 def read_secret(body: Mapping[str, Any], secret: bytes, client: ApiClient, ring: KeyRing, issuer: Issuer) -> SecretRead:
@@ -205,7 +215,22 @@ def read_secret(body: Mapping[str, Any], secret: bytes, client: ApiClient, ring:
         digests={pepper.id: digest(pepper, secret) for pepper in ring.peppers} if secret else {},
         stamp=_verified_stamp(metadata, secret, client.metadata.uid, ring) if secret else None,
         public_data_right=all(_decoded(body, key) == value.encode() for key, value in wanted.items()),
+        genuine=_genuine(body, metadata, secret, ring),
     )
+
+
+def _genuine(body: Mapping[str, Any], metadata: SecretMetadata, secret: bytes, ring: KeyRing) -> bool:
+    """Whether an operator with these keys made a Secret, for the client that it names.
+
+    A copy under another name has all that the Secret has, but not the operator among those that wrote its fields. Nor
+    has one that was put back from a backup, which by its lack of owners is told from a copy that names them.
+    """
+    whose = metadata.owner or metadata.issued_for
+    if whose is None or body.get("type") != CREDENTIALS_SECRET_TYPE:
+        return False
+    managers = {entry.get("manager") for entry in body["metadata"].get("managedFields") or ()}
+    written = metadata.owner is None or not managers.isdisjoint(_MANAGERS)
+    return written and _verified_stamp(metadata, secret, whose.uid, ring) is not None
 
 
 def _verified_stamp(metadata: SecretMetadata, secret: bytes, uid: str, ring: KeyRing) -> Stamp | None:

@@ -1,42 +1,32 @@
-"""The operator's cache of one kind: fed by kopf's watch, by its own writes, and by a list for what a watch misses."""
+"""The operator's cache of one kind: fed by kopf's watch, by its own writes, and by a list for what a watch misses.
 
-import logging
+What counts when these disagree is decided in `kube.object_state`, as for the gate; here it is kept small.
+"""
+
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import orjson
 
+from apiclients.controllers.undelivered import Undelivered
 from apiclients.kube.client import KubeClient, ResourceType
 from apiclients.kube.errors import NotFoundError
-
-logger = logging.getLogger(__name__)
+from apiclients.kube.object_state import Change, ListRun, ObjectState, Source
+from apiclients.kube.objects import JsonObject, WatchEvent, identify
+from apiclients.kube.pace import Pace, parts
+from apiclients.kube.single_reads import SingleReads, latest_version
+from apiclients.resources.refs import NamespacedName
 
 T = TypeVar("T")
 
-#: Namespace and name.
-Key = tuple[str, str]
-
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _Stored:
     """One object as JSON without managedFields: a third of the memory of the decoded object."""
 
-    uid: str
-    resource_version: int
     body: bytes
     changed_by: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What changed, as JSON; ``old`` is None for a new object, ``new`` for one that is gone."""
-
-    key: Key
-    old: dict[str, Any] | None
-    new: dict[str, Any] | None
-    #: The answer to an own write: who wrote it knows it already.
-    own: bool = False
 
 
 class ObjectStore(Generic[T]):
@@ -46,124 +36,145 @@ class ObjectStore(Generic[T]):
         self,
         resource: ResourceType,
         read: Callable[[Mapping[str, Any], str | None], T],
-        on_change: Callable[[Change], None],
+        on_change: Callable[[NamespacedName, JsonObject | None, Source, int], None],
     ) -> None:
-        """``read`` makes the typed object of the JSON and of who last set ``spec.desiredStatus``."""
+        """``read`` makes the typed object of the JSON and of who last set ``spec.desiredStatus``.
+
+        ``on_change`` hears which object changed, its JSON or None if it is gone, how that became known ("put" for the
+        answer to an own write), and the version of the change.
+        """
         self.resource = resource
         self._read = read
         self._on_change = on_change
-        self._entries: dict[Key, _Entry] = {}
-        self._by_namespace: dict[str, set[str]] = {}
+        self._state: ObjectState[_Stored] = ObjectState(_slim, self._changed, in_order=False)
+        #: What the watch has yet to tell.
+        self.undelivered = Undelivered()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._state.store)
 
-    def __iter__(self) -> Iterator[Key]:
-        return iter(list(self._entries))
+    def __iter__(self) -> Iterator[NamespacedName]:
+        return iter(list(self._state.store))
 
-    def get(self, key: Key) -> T | None:
+    def __contains__(self, key: NamespacedName) -> bool:
+        return key in self._state.store
+
+    def by_uid(self) -> dict[str, NamespacedName]:
+        """The objects that there are, by UID."""
+        return {uid: key for key in self._state.store if (uid := self._state.uid_of(key)) is not None}
+
+    @property
+    def lost_events(self) -> int:
+        """How many changes a list found that the watch did not deliver until the next one."""
+        return self._state.lost_events
+
+    def get(self, key: NamespacedName) -> T | None:
         """One object, read. Raises InvalidObjectError when it does not fit the models."""
-        entry = self._entries.get(key)
-        return self._read(orjson.loads(entry.body), entry.changed_by) if entry else None
+        stored = self._state.store.get(key)
+        return self._read(orjson.loads(stored.body), stored.changed_by) if stored else None
 
-    def raw(self, key: Key) -> dict[str, Any] | None:
+    def raw(self, key: NamespacedName) -> JsonObject | None:
         """One object as JSON."""
-        entry = self._entries.get(key)
-        return _decoded(entry) if entry else None
+        return _decoded(self._state.store.get(key))
 
-    def in_namespace(self, namespace: str) -> list[Key]:
-        """The keys of all objects in a namespace."""
-        return [(namespace, name) for name in self._by_namespace.get(namespace, ())]
+    def version_of(self, key: NamespacedName) -> int:
+        """The version at which an object is known; 0 if it is not there."""
+        return self._state.version_of(key)
 
-    def put(self, obj: Mapping[str, Any], *, own: bool = False) -> None:
+    def take_event(self, event_type: str | None, obj: Mapping[str, Any]) -> None:
+        """Take in what kopf delivers; the type of what its own lists show is None. Raises MalformedObjectError."""
+        self.undelivered.delivered(*identify(dict(obj)), deleted=event_type == "DELETED")
+        if event_type is None:
+            self._state.take_listed(dict(obj))
+        else:
+            self.undelivered.list_ended()  # kopf hands on its list before any event
+            self._state.take_event(WatchEvent(event_type, dict(obj)))
+
+    def put(self, obj: JsonObject, *, own: bool = False) -> None:
         """Take in an object as it now is; nothing happens when that version is known already.
 
         The answer to an own write says nothing of an object that has gone, or was made again, meanwhile.
         """
-        key, entry = _entry(obj)
-        known = self._entries.get(key)
-        if own and (known is None or known.uid != entry.uid):
-            return
-        if known is not None and known.uid == entry.uid and known.resource_version >= entry.resource_version:
-            return
-        self._entries[key] = entry
-        self._by_namespace.setdefault(key[0], set()).add(key[1])
-        self._on_change(Change(key, _decoded(known) if known else None, _decoded(entry), own))
+        if not own:
+            self.take_event("MODIFIED", obj)
+        elif self._state.uid_of(_key(obj)) == obj["metadata"]["uid"]:
+            key, version = identify(obj)
+            if version > self._state.version_of(key):  # otherwise the watch has overtaken the answer
+                self.undelivered.written(key, version)
+            self._state.put(obj, "put")
 
-    def remove(self, key: Key, uid: str | None = None) -> None:
+    def remove(self, key: NamespacedName, uid: str | None = None) -> None:
         """Forget an object that is gone; with a UID only if it is still that one."""
-        known = self._entries.get(key)
-        if known is None or uid not in (None, known.uid):
-            return
-        del self._entries[key]
-        names = self._by_namespace[key[0]]
-        names.discard(key[1])
-        if not names:
-            del self._by_namespace[key[0]]
-        self._on_change(Change(key, _decoded(known), None))
+        if uid in (None, self._state.uid_of(key)):
+            self._state.absent(key, self._state.version_of(key))
 
-    async def refresh(self, client: KubeClient, key: Key) -> None:
+    async def refresh(self, client: KubeClient, key: NamespacedName) -> None:
         """Read one object anew; what the watch brings meanwhile counts more. Raises KubeError."""
-        before = self._uid(key)
+        version = self._state.version_of(key)
         try:
-            found = await client.get(self.resource, *key)
+            self._state.put(await client.get(self.resource, *key), "get")
         except NotFoundError:
-            if before is not None:
-                self.remove(key, before)
-            return
-        if before is None or key in self._entries:
-            self.put(found)
+            self._state.absent(key, version)
 
     async def load(self, client: KubeClient) -> None:
-        """Take in all objects there are. Raises KubeError."""
+        """Take in all objects there are; the watch begins afterwards. Raises KubeError."""
+        run, pace = self._state.start_list(resume=True), Pace()
         async for page in client.pages(self.resource):
-            for obj in page.items:
-                self.put(obj)
+            for part in parts(page):
+                self._state.take_page(run, part)
+                await pace.pause()
+        self._state.end_list(run)
+        self.undelivered.listed(self._state.store)
 
-    async def resync(self, client: KubeClient) -> int:
-        """Compare with a consistent list of metadata and mend what the watch missed; returns how much that was.
+    def single_reads(self, client: KubeClient) -> SingleReads:
+        """Compares single objects with etcd."""
+        return SingleReads(client, self.resource, self._state)
 
-        Raises KubeError. Only what was known before the list can count as gone: anything newer came in meanwhile.
+    async def resync(self, client: KubeClient) -> None:
+        """Compare with a consistent list of identities at the version of now and fix what differs; see `lost_events`.
+
+        Raises KubeError, StaleListError among them: then what is here stays, until so many lists in a row are stale
+        that the history must have been replaced.
         """
-        before = {key: entry.uid for key, entry in self._entries.items()}
-        listed: dict[Key, tuple[str, int]] = {}
-        async for page in client.pages(self.resource, metadata_only=True):
-            for item in page.items:
-                meta = item["metadata"]
-                listed[meta["namespace"], meta["name"]] = meta["uid"], int(meta["resourceVersion"])
-        gone = [key for key, uid in before.items() if key not in listed and self._uid(key) == uid]
-        behind = [key for key, found in listed.items() if self._behind(key, *found)]
-        for key in (*gone, *behind):
-            await self.refresh(client, key)  # a GET, for the watch may have brought something newer meanwhile
-        if gone or behind:
-            counts = {"deleted": len(gone), "changed": len(behind)}
-            logger.warning("Watch of %s missed changes", self.resource.plural, extra=counts)
-        return len(gone) + len(behind)
+        run = self._state.start_list(resume=False)
+        await self._read_newer(client, run)
+        self._state.end_list(run)
+        self.undelivered.list_ended()
+        for key in self._state.reads.disputed():
+            await self.single_reads(client).read(key)  # what outweighs lists may itself be out of date by now
 
-    def _uid(self, key: Key) -> str | None:
-        entry = self._entries.get(key)
-        return entry.uid if entry else None
+    async def _read_newer(self, client: KubeClient, run: ListRun) -> None:
+        """Read what the list shows to be newer, before the list counts: it then proves the absence of all else."""
+        behind: list[NamespacedName] = []
+        version = await latest_version(client, self.resource)
+        async for page in client.pages(self.resource, identity_only=True, at_version=version):
+            behind += self._state.compare_page(run, page)
+        for key in behind:
+            await self.refresh(client, key)
 
-    def _behind(self, key: Key, uid: str, resource_version: int) -> bool:
-        entry = self._entries.get(key)
-        return entry is None or entry.uid != uid or entry.resource_version < resource_version
+    def _changed(self, change: Change[_Stored]) -> None:
+        self._on_change(change.key, _decoded(change.new), change.source, change.resource_version)
 
 
-def _decoded(entry: _Entry) -> dict[str, Any]:
-    body: dict[str, Any] = orjson.loads(entry.body)
+def _key(obj: JsonObject) -> NamespacedName:
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def _decoded(stored: _Stored | None) -> JsonObject | None:
+    if stored is None:
+        return None
+    body: JsonObject = orjson.loads(stored.body)
     return body
 
 
-def _entry(obj: Mapping[str, Any]) -> tuple[Key, _Entry]:
+def _slim(obj: JsonObject) -> _Stored:
     meta = dict(obj["metadata"])
     managed_fields = meta.pop("managedFields", None) or []
     slim = {"metadata": meta, "spec": obj.get("spec"), "status": obj.get("status")}
-    key = meta.get("namespace", ""), meta["name"]
-    body, version = orjson.dumps(slim), int(meta["resourceVersion"])
-    return key, _Entry(meta["uid"], version, body, _changed_by(managed_fields))
+    return _Stored(orjson.dumps(slim), _changed_by(managed_fields))
 
 
-def _changed_by(managed_fields: list[dict[str, Any]]) -> str | None:
+def _changed_by(managed_fields: list[JsonObject]) -> str | None:
     """Who last set ``spec.desiredStatus``: the latest of the managers that own it."""
     owners = [
         (entry.get("time", ""), entry.get("manager", ""))

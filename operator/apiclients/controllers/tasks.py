@@ -14,7 +14,7 @@ Tasks = frozenset[asyncio.Task[None]]
 
 @asynccontextmanager
 async def background(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[Tasks]:
-    """Run tasks beside the body, cancel them after it. The body waits with :func:`foreground`, which sees them fail."""
+    """Run tasks as long as the body. It waits with :func:`foreground`, which sees them fail."""
     tasks = frozenset(asyncio.create_task(coroutine) for coroutine in coroutines)
     try:
         yield tasks
@@ -24,12 +24,12 @@ async def background(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[Ta
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def foreground(work: Coroutine[Any, Any, object], beside: Tasks) -> None:
+async def foreground(work: Coroutine[Any, Any, object], services: Tasks) -> None:
     """Wait for the work. A background task that ends meanwhile ends the work with its error."""
     task = asyncio.create_task(work)
     try:
-        await asyncio.wait({task, *beside}, return_when=asyncio.FIRST_COMPLETED)
-        _raise_ended(beside)
+        await asyncio.wait({task, *services}, return_when=asyncio.FIRST_COMPLETED)
+        _raise_ended(services)
         await task
     finally:
         task.cancel()
@@ -46,11 +46,11 @@ def _raise_ended(tasks: Tasks) -> None:
 async def until_signal(work: Callable[[], Awaitable[None]]) -> None:
     """Do the work until it ends or SIGTERM or SIGINT comes."""
     task = asyncio.ensure_future(work())
-    told = False
+    stopped = False
 
     def stop() -> None:
-        nonlocal told
-        told = True
+        nonlocal stopped
+        stopped = True
         task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,6 +58,6 @@ async def until_signal(work: Callable[[], Awaitable[None]]) -> None:
     try:
         await task
     except asyncio.CancelledError:
-        if not told:
+        if not stopped:
             raise
         logger.info("Stopped by a signal")

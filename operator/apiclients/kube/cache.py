@@ -8,33 +8,49 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from enum import Enum, auto
 from typing import Generic, TypeVar
 
-from apiclients.kube.client import KubeClient
+from apiclients.kube.client import CACHED, KubeClient
 from apiclients.kube.errors import GoneError, KubeError, NotFoundError, ResponseTooLargeError
-from apiclients.kube.objects import JsonObject, Key, ResourceType
-from apiclients.kube.picture import Change, Picture, Source, StaleListError
+from apiclients.kube.object_state import Change, ListRun, ObjectState, Source, StaleListError
+from apiclients.kube.objects import JsonObject, ResourceType
+from apiclients.kube.pace import Pace, parts
+from apiclients.kube.single_reads import SingleReads
+from apiclients.resources.refs import NamespacedName
 
-__all__ = ["Change", "Reflector", "Source", "StaleListError"]
+__all__ = ["Change", "Reflector", "Source", "StaleListError", "Verdict"]
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+
+class Verdict(Enum):
+    """What comparing one object with etcd has shown."""
+
+    #: It is as it is known here, or known even newer.
+    SAME = auto()
+    #: It was not, and now is.
+    DIFFERENT = auto()
+    #: It has to be looked at again.
+    UNCLEAR = auto()
+
+
 _LONGEST_BACKOFF = 5.0
 # A watch that fails this often in a row cannot be resumed, whatever the server says about it.
 _WATCH_FAILURES = 5
-# So many lists in a row that are older than the watch was: etcd has been restored, the past is void.
-_STALE_LISTS = 3
 _QUICK_SECONDS = 1.0
+_READS_AT_ONCE = 20
 
 
 class Reflector(Generic[T]):
     """Keeps the objects of one resource in memory, as `convert` slims them.
 
-    `run()` lists consistently, then watches from there. After a gap, every `relist_interval` seconds and on demand it
-    lists again and compares: what the watch should have told and did not is applied and counted in `lost_events`. Older
-    statements never overwrite newer ones and nothing deleted comes back, in whatever order lists and events arrive.
+    `run()` lists consistently, then watches from there. After a gap, every `relist_interval` seconds (jittered) and on
+    demand it lists again and compares: what the watch should have told and did not is applied and counted in
+    `lost_events`. Older statements never overwrite newer ones and nothing deleted comes back, in whatever order lists
+    and events arrive.
 
     Callables, all synchronous and quick:
 
@@ -46,6 +62,9 @@ class Reflector(Generic[T]):
 
     Attributes: `synced` is set after the first complete list; `last_list_started` is the monotonic time in seconds at
     which the last successful list was requested (None before): the store shows at least all that happened before it.
+
+    With `relist_by_identity`, which is for our own kinds, lists after the first show which objects there are at which
+    version; only what differs is read. So their cost does not depend on what people write into the objects.
     """
 
     def __init__(
@@ -61,7 +80,8 @@ class Reflector(Generic[T]):
         on_change: Callable[[Change[T]], None] | None = None,
         on_bad: Callable[[JsonObject, Exception], T | None] | None = None,
         relist_interval: float | None = None,
-        page_size: int = 500,
+        relist_by_identity: bool = False,
+        page_size: int | None = None,
         inactivity_timeout: float = 75.0,
     ) -> None:
         self._client = client
@@ -71,33 +91,34 @@ class Reflector(Generic[T]):
         self._field_selector = field_selector
         self._metadata_only = metadata_only
         self._relist_interval = relist_interval
+        self._relist_by_identity = relist_by_identity
         self._page_size = page_size
         self._inactivity_timeout = inactivity_timeout
-        self._picture = Picture(convert, on_change, on_bad)
+        self._state = ObjectState(convert, on_change, on_bad)
+        self._single_reads = SingleReads(client, resource, self._state, metadata_only)
         self._list_lock = asyncio.Lock()
         self._continuous = False
-        self._stale_lists = 0
         self.synced = asyncio.Event()
         self.last_list_started: float | None = None
 
     @property
-    def store(self) -> Mapping[Key, T]:
+    def store(self) -> Mapping[NamespacedName, T]:
         """The objects by (namespace, name); a live, read-only view."""
-        return self._picture.store
+        return self._state.store
 
     @property
     def resource_version(self) -> int:
         """Everything up to this version has been applied."""
-        return self._picture.resource_version
+        return self._state.resource_version
 
     @property
     def lost_events(self) -> int:
         """How many changes a list found that the watch had passed over."""
-        return self._picture.lost_events
+        return self._state.lost_events
 
     def version_of(self, namespace: str, name: str) -> int:
         """The resourceVersion at which an object is known, also one that `convert` refused; 0 if it is not there."""
-        return self._picture.version_of((namespace, name))
+        return self._state.version_of((namespace, name))
 
     async def run(self) -> None:
         """List and watch until cancelled. Failures of the API server are logged and retried, never raised."""
@@ -110,21 +131,57 @@ class Reflector(Generic[T]):
         """List now, consistently, and apply the difference. Raises KubeError if it failed; nothing is lost then."""
         await self._list(resume=False)
 
+    async def confirm(self, left_out: frozenset[str] = frozenset()) -> None:
+        """Compare with a consistent list of identities, read what differs; as good as a relist. Raises KubeError.
+
+        What is in the namespaces `left_out` is not asked for and stays as it is. Only for our own kinds.
+        """
+        async with self._list_lock:
+            started = time.monotonic()
+            run = self._state.start_list(resume=False, left_out=left_out)
+            behind = await self._compare(run)
+            for first in range(0, len(behind), _READS_AT_ONCE):
+                await asyncio.gather(*(self.refresh(*key) for key in behind[first : first + _READS_AT_ONCE]))
+            self._finish(run, started)
+
     async def refresh(self, namespace: str, name: str) -> T | None:
         """Read one object, apply what was found (404: it is gone), return what the store then has. Raises KubeError."""
         key = (namespace, name)
-        version = self._picture.version_of(key)
+        version = self._state.version_of(key)
         try:
             body = await self._client.get(self._resource, namespace or None, name, metadata_only=self._metadata_only)
         except NotFoundError:
-            self._picture.absent(key, version)
+            self._state.absent(key, version)
         else:
-            self._picture.put(body, "get")
+            self._state.put(body, "get")
         return self.store.get(key)
+
+    async def verify(self, namespace: str, name: str) -> Verdict:
+        """Compare one object, there or not, with etcd; what differs is read whole and applied. Raises KubeError.
+
+        This is the one comparison that trusts no cache of the API server's (see `reads`).
+        """
+        key = (namespace, name)
+        before = self._state.version_of(key)
+        stored = await self._single_reads.stored_version(key)
+        now = self._state.version_of(key)
+        if stored == now or before <= stored < now:
+            return Verdict.SAME
+        if now != before or 0 < stored < before:
+            return Verdict.UNCLEAR  # it changes just now, or etcd was set back, which lists find out
+        return Verdict.DIFFERENT if await self._single_reads.read(key) else Verdict.UNCLEAR
+
+    def overdue(self, namespace: str, name: str) -> bool:
+        """Whether the watch has not delivered to this day what `verify` found different; tells so once."""
+        return self._single_reads.overdue((namespace, name))
+
+    async def is_cached_as_known(self, namespace: str, name: str) -> bool:
+        """Whether the API server's watch cache has an object, there or not, as it is known here. Raises KubeError."""
+        return await self._single_reads.stored_version((namespace, name), CACHED) == self.version_of(namespace, name)
 
     def put(self, body: JsonObject) -> None:
         """Take in the answer to an own write, which is one watch hop ahead. The object must belong to the selection."""
-        self._picture.put(body, "put")
+        self._state.put(body, "put")
 
     async def _keep_watching(self) -> None:
         failures = 0
@@ -150,11 +207,11 @@ class Reflector(Generic[T]):
 
     async def _watch(self) -> int:
         """Follow one watch until the server ends it; returns how many events came, bookmarks included."""
-        count = 0
+        count, pace = 0, Pace()
         events = self._client.watch(
             self._resource,
             self._namespace,
-            resource_version=str(self._picture.reached),
+            resource_version=str(self._state.reached),
             label_selector=self._label_selector,
             field_selector=self._field_selector,
             metadata_only=self._metadata_only,
@@ -162,30 +219,33 @@ class Reflector(Generic[T]):
         )
         async with aclosing(events):
             async for event in events:
-                self._picture.take_event(event)
+                self._state.take_event(event)
                 count += 1
+                await pace.pause()  # as many events as have arrived come without one
         return count
 
     async def _keep_relisting(self, interval: float) -> None:
         await self.synced.wait()
         failures = 0
         while True:
-            due = (self.last_list_started or 0.0) + interval - time.monotonic()
-            if due > 0:
-                await asyncio.sleep(due)
-                continue  # a list for another reason may have come first
+            await asyncio.sleep(_backoff(failures) if failures else _jittered(interval))
             try:
-                await self.relist()
+                await self._relist_all()
                 failures = 0
             except KubeError as error:
                 failures += 1
                 logger.warning("%s: relist failed: %s", self._resource.plural, error)
-                await asyncio.sleep(_backoff(failures))
+
+    async def _relist_all(self) -> None:
+        """What no watch and no proof has shown. Reads that outweigh lists may themselves be out of date by now."""
+        await (self.confirm() if self._relist_by_identity else self.relist())
+        for key in self._state.reads.disputed():
+            await self._single_reads.read(key)
 
     async def _list(self, *, resume: bool) -> None:
         async with self._list_lock:
             started = time.monotonic()
-            run = self._picture.start_list(resume=resume)
+            run, pace = self._state.start_list(resume=resume), Pace()
             pages = self._client.pages(
                 self._resource,
                 self._namespace,
@@ -196,24 +256,51 @@ class Reflector(Generic[T]):
             )
             async with aclosing(pages):
                 async for page in pages:
-                    try:
-                        self._picture.take_page(run, page)
-                    except StaleListError:
-                        self._refuse_stale_list()
-                        raise
-            self._picture.end_list(run)
-            self._stale_lists = 0
-            self.last_list_started = started
-            self.synced.set()
+                    for part in parts(page):
+                        try:
+                            self._state.take_page(run, part)
+                        except StaleListError as error:
+                            self._note_stale_list(error)
+                            raise
+                        await pace.pause()
+            self._finish(run, started)
 
-    def _refuse_stale_list(self) -> None:
-        """Trust the watch first: a stale list would bring dead objects back. If it lasts, the history was replaced."""
-        self._stale_lists += 1
-        if self._stale_lists >= _STALE_LISTS:
+    async def _compare(self, run: ListRun) -> list[NamespacedName]:
+        """What a list of identities shows to be newer than what is here."""
+        behind: list[NamespacedName] = []
+        elsewhere = [f"metadata.namespace!={namespace}" for namespace in sorted(run.left_out)]
+        pages = self._client.pages(
+            self._resource,
+            self._namespace,
+            label_selector=self._label_selector,
+            field_selector=",".join(filter(None, [self._field_selector, *elsewhere])) or None,
+            identity_only=True,
+            page_size=self._page_size,
+        )
+        async with aclosing(pages):
+            async for page in pages:
+                try:
+                    behind += self._state.compare_page(run, page)
+                except StaleListError as error:
+                    self._note_stale_list(error)
+                    raise
+                await asyncio.sleep(0)
+        return behind
+
+    def _finish(self, run: ListRun, started: float) -> None:
+        self._state.end_list(run)
+        self.last_list_started = started
+        self.synced.set()
+
+    def _note_stale_list(self, error: StaleListError) -> None:
+        if error.history_replaced:
             logger.error("%s: lists stay older than the watch was: starting anew", self._resource.plural)
-            self._picture.forget_history()
             self._continuous = False
-            self._stale_lists = 0
+
+
+def _jittered(interval: float) -> float:
+    """Seconds until the next relist, never more than the interval, so that replicas do not list together."""
+    return interval * random.uniform(0.8, 1.0)  # noqa: S311
 
 
 def _backoff(failures: int) -> float:

@@ -19,15 +19,15 @@ import aiohttp
 import orjson
 
 from apiclients.kube.clock import ClockWatch
-from apiclients.kube.errors import ResponseTooLargeError
-from apiclients.kube.login import load_login
+from apiclients.kube.config import load_login
+from apiclients.kube.errors import MissingColumnsError, ResponseTooLargeError
 from apiclients.kube.objects import (
     EVENTS,
     LEASES,
     NAMESPACES,
     SECRETS,
+    TOKEN_REVIEWS,
     JsonObject,
-    Key,
     Page,
     ResourceType,
     WatchEvent,
@@ -35,7 +35,9 @@ from apiclients.kube.objects import (
     version_of,
 )
 from apiclients.kube.stream import decode_object, lines, watch_event
+from apiclients.kube.table import ACCEPT_TABLE, WITHOUT_OBJECTS, identities
 from apiclients.kube.transport import Observer, Request, Transport
+from apiclients.resources.refs import NamespacedName
 
 __all__ = [
     "EVENTS",
@@ -43,8 +45,8 @@ __all__ = [
     "NAMESPACES",
     "SECRETS",
     "JsonObject",
-    "Key",
     "KubeClient",
+    "NamespacedName",
     "Observer",
     "Page",
     "ResourceType",
@@ -57,6 +59,12 @@ READ_SECONDS = 15.0
 LIST_SECONDS = 60.0
 OBJECT_BYTES = 8 * 1024 * 1024
 PAGE_BYTES = 64 * 1024 * 1024
+#: How many objects a page has at most: whole ones, or identities of some 300 bytes each. Where nothing has changed for
+#: ten minutes, all but the first page come from etcd, at more than ten times the cost.
+PAGE_OBJECTS = 500
+PAGE_IDENTITIES = 20_000
+#: The resourceVersion of reads that may be as old as the API server's watch cache.
+CACHED = "0"
 
 _JSON = "application/json"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -89,7 +97,7 @@ class KubeClient:
         observe: Observer | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> KubeClient:
-        """Load the configuration (see `login.load_login`) and open a session; nothing is sent yet.
+        """Load the configuration (see `config.load_login`) and open a session; nothing is sent yet.
 
         `user_agent` is "program/version": its first part is the default field manager. `observe` is called after each
         request with verb, resource, status and seconds. `wall_clock` exists for tests. Raises ConfigurationError.
@@ -126,14 +134,18 @@ class KubeClient:
         name: str,
         *,
         metadata_only: bool = False,
+        resource_version: str = "",
         urgent: bool = False,
     ) -> JsonObject:
-        """Read one object, consistently. Raises NotFoundError. For `urgent` see `replace`."""
+        """Read one object. Raises NotFoundError. For `urgent` see `replace`.
+
+        Without a `resource_version` etcd answers, and so consistently; with `CACHED` the API server's watch cache does.
+        """
         request = Request(
             verb="get",
             resource=resource.plural,
             method="GET",
-            path=resource.path(namespace, name),
+            path=resource.path(namespace, name) + ("?resourceVersion=" + resource_version if resource_version else ""),
             subject=_subject(namespace, name),
             accept=_METADATA if metadata_only else _JSON,
             seconds=READ_SECONDS,
@@ -144,6 +156,22 @@ class KubeClient:
         async with nullcontext() if urgent else self._reads:
             return decode_object(await self._transport.call(request))
 
+    async def get_document(self, path: str) -> bytes:
+        """Read what the API server publishes at a path that is no resource's. Raises KubeError."""
+        request = Request(
+            verb="get",
+            resource="",
+            method="GET",
+            path=path,
+            subject=path,
+            accept="*/*",  # each has a media type of its own
+            seconds=READ_SECONDS,
+            max_bytes=OBJECT_BYTES,
+            idempotent=True,
+        )
+        async with self._reads:
+            return await self._transport.call(request)
+
     async def pages(
         self,
         resource: ResourceType,
@@ -152,22 +180,37 @@ class KubeClient:
         label_selector: str | None = None,
         field_selector: str | None = None,
         metadata_only: bool = False,
-        page_size: int = 500,
+        identity_only: bool = False,
+        at_version: str | None = None,
+        page_size: int | None = None,
     ) -> AsyncGenerator[Page]:
-        """List consistently (never from a stale cache), page by page; without a namespace all of them.
+        """List consistently, page by page; without a namespace all of them.
 
-        A page too large for its bound is asked for again in smaller parts. Raises GoneError when the list lasted so
-        long that its continue token expired: start again.
+        That is the state `at_version`, or else the present one, as the API server's watch cache has it once that has
+        reached etcd's version. A page too large for its bound is asked for again in smaller parts. Raises GoneError
+        when the list lasted so long that its continue token expired: start again.
+
+        `identity_only` is for our own kinds: their objects then have namespace, name, uid, generation and
+        resourceVersion in their metadata and nothing else, at a cost that does not depend on what else there is. As
+        long as the CustomResourceDefinition is of a version before that, all of the metadata comes.
         """
         query = _selectors(label_selector, field_selector)
+        first = {"resourceVersion": at_version, "resourceVersionMatch": "Exact"} if at_version else {}
+        accept = ACCEPT_TABLE if identity_only else _METADATA_LIST if metadata_only else _JSON
+        size = page_size or (PAGE_IDENTITIES if identity_only else PAGE_OBJECTS)
         token = ""
         while True:
             try:
-                page, token = await self._page(resource, namespace, query, token, page_size, metadata_only)
+                page, token = await self._page(
+                    resource, namespace, query | ({"continue": token} if token else first), size, accept
+                )
+            except MissingColumnsError:
+                accept, size = _METADATA_LIST, min(size, PAGE_OBJECTS)
+                continue
             except ResponseTooLargeError:
-                if page_size == 1:
+                if size == 1:
                     raise
-                page_size = max(1, page_size // 8)
+                size = max(1, size // 8)
                 continue
             yield page
             if not token:
@@ -177,21 +220,18 @@ class KubeClient:
         self,
         resource: ResourceType,
         namespace: str | None,
-        selectors: dict[str, str],
-        token: str,
+        which: dict[str, str],
         page_size: int,
-        metadata_only: bool,
+        accept: str,
     ) -> tuple[Page, str]:
-        query = {**selectors, "limit": str(page_size)}
-        if token:
-            query["continue"] = token
+        query = {**which, "limit": str(page_size), **(WITHOUT_OBJECTS if accept == ACCEPT_TABLE else {})}
         request = Request(
             verb="list",
             resource=resource.plural,
             method="GET",
             path=f"{resource.path(namespace)}?{urlencode(query)}",
             subject=namespace or "",
-            accept=_METADATA_LIST if metadata_only else _JSON,
+            accept=accept,
             seconds=LIST_SECONDS,
             max_bytes=PAGE_BYTES,
             idempotent=True,
@@ -199,7 +239,8 @@ class KubeClient:
         async with self._reads:
             body = decode_object(await self._transport.call(request))
         version = str(version_of(body))
-        return Page(body.get("items") or [], version), body["metadata"].get("continue") or ""
+        items = identities(body) if accept == ACCEPT_TABLE else body.get("items") or []
+        return Page(items, version), body["metadata"].get("continue") or ""
 
     async def watch(
         self,
@@ -240,12 +281,18 @@ class KubeClient:
                 yield watch_event(line, request.title)
 
     async def create(
-        self, resource: ResourceType, namespace: str | None, body: JsonObject, *, field_manager: str | None = None
+        self,
+        resource: ResourceType,
+        namespace: str | None,
+        body: JsonObject,
+        *,
+        field_manager: str | None = None,
+        urgent: bool = False,
     ) -> JsonObject:
-        """Create an object and return it as stored. Raises AlreadyExistsError."""
+        """Create an object and return it as stored. Raises AlreadyExistsError. For `urgent` see `replace`."""
         path = resource.path(namespace) + _query(field_manager)
         name = body["metadata"].get("name") or body["metadata"].get("generateName", "")
-        return await self._write(resource, "create", "POST", path, _subject(namespace, name), body)
+        return await self._write(resource, "create", "POST", path, _subject(namespace, name), body, urgent=urgent)
 
     async def apply(
         self,
@@ -298,7 +345,8 @@ class KubeClient:
     ) -> JsonObject:
         """PUT a whole object, return it as stored. Raises ConflictError if its resourceVersion is not the stored one.
 
-        `urgent` is for the leader's lease alone: it does not queue behind other requests and is not tried again.
+        `urgent` is for the leader's lease, and for what has a bound of its own: it does not queue behind other requests
+        and is not tried again.
         """
         path = resource.path(namespace, name) + _query(field_manager)
         return await self._write(resource, "update", "PUT", path, _subject(namespace, name), body, urgent=urgent)
@@ -359,7 +407,7 @@ class KubeClient:
             content_type=content_type,
             seconds=WRITE_SECONDS,
             max_bytes=OBJECT_BYTES,
-            hide_message=resource == SECRETS,
+            hide_message=resource in (SECRETS, TOKEN_REVIEWS),
             urgent=urgent,
         )
         async with nullcontext() if urgent else self._writes:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 # How fast two honest clocks may drift apart, far above any real quartz: an old estimate must not exclude a new one.
 _DRIFT = 0.0005
+# A local clock that is less wrong than this, in seconds, is taken for right.
+_SLACK = 2.0
 
 
 class ClockWatch:
@@ -52,10 +55,10 @@ class ClockWatch:
             return None
         return self._wall() - (self._monotonic() + (self._low + self._high) / 2)
 
-    @property
-    def uncertainty_seconds(self) -> float | None:
-        """Half the width of what the answers so far allow; None before the first answer."""
-        return None if self._updated is None else (self._high - self._low) / 2
+    def now(self) -> datetime:
+        """The present, by the API server's clock where this machine's is wrong."""
+        offset = self.offset_seconds or 0.0
+        return datetime.fromtimestamp(self._wall() - (offset if abs(offset) > _SLACK else 0.0), UTC)
 
     def trusted(self, limit: float = 30.0) -> bool:
         """Whether the offset is known and at most `limit` seconds: only then may anything irreversible depend on it."""

@@ -6,11 +6,13 @@ out too, because a validation message quotes what was submitted.
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import orjson
 
 _MAX_MESSAGE = 1000
+_FRAMES = 8
 
 
 class KubeError(Exception):
@@ -31,6 +33,10 @@ class ResponseTooLargeError(KubeError):
 
 class MalformedObjectError(KubeError):
     """An object lacks what every Kubernetes object has."""
+
+
+class MissingColumnsError(MalformedObjectError):
+    """A table does not tell which objects its rows are: the CustomResourceDefinition is of an older version."""
 
 
 class ApiError(KubeError):
@@ -72,7 +78,13 @@ class GoneError(ApiError):
 
 
 class ForbiddenError(ApiError):
-    """403: no right to do this, an admission policy refused it, or the namespace is being deleted."""
+    """403: no right to do this, an admission policy refused it, a quota is used up, or the namespace is being deleted.
+
+    `by_policy` is True where the answer names causes: admission policies and the end of a namespace do, rights and
+    quotas do not.
+    """
+
+    by_policy: bool = False
 
 
 class InvalidError(ApiError):
@@ -117,13 +129,20 @@ def api_error(
         details = fields.get("details")
         seconds = details.get("retryAfterSeconds") if isinstance(details, dict) else None
         retry_after = float(seconds) if isinstance(seconds, int) and seconds > 0 else None
-    return kind(status, reason, message, retry_after, request=request)
+    error = kind(status, reason, message, retry_after, request=request)
+    if isinstance(error, ForbiddenError):
+        error.by_policy = bool(_causes(fields))
+    return error
 
 
 def _fields_at_fault(status: dict[str, Any]) -> set[str]:
+    return {cause.get("field", "") for cause in _causes(status)}
+
+
+def _causes(status: dict[str, Any]) -> list[dict[str, Any]]:
     details = status.get("details")
     causes = details.get("causes") if isinstance(details, dict) else None
-    return {cause.get("field", "") for cause in causes or [] if isinstance(cause, dict)}
+    return [cause for cause in causes or [] if isinstance(cause, dict)]
 
 
 def decode_error_body(raw: bytes) -> object:
@@ -132,3 +151,11 @@ def decode_error_body(raw: bytes) -> object:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
+
+
+def where(error: BaseException) -> str:
+    """What kind of error happened where, without its text, which may quote a token or a secret (rule 23)."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(where(part) for part in error.exceptions)
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return " < ".join([type(error).__name__, *(f"{f.filename}:{f.lineno} {f.name}" for f in reversed(frames))])

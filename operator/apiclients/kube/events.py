@@ -108,9 +108,10 @@ class EventRecorder:
         self.dropped = 0
         self.failed = 0
 
-    def start(self) -> None:
-        """Start posting; what was recorded before is kept."""
+    def start(self) -> asyncio.Task[None]:
+        """Start posting; what was recorded before is kept. The task ends by `drain`, or by a bug: watch it."""
         self._task = asyncio.create_task(self._run(), name="events")
+        return self._task
 
     def record(
         self,

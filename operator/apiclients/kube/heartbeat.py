@@ -15,8 +15,8 @@ from apiclients.kube.objects import micro_time
 logger = logging.getLogger(__name__)
 
 _GOODBYE_SECONDS = 3.0
-#: News wait at most so long, so that many of them cost few writes, in seconds.
-_SHORTEST_PAUSE = 0.15
+#: News are told at once, and at most so often: so many seconds are between a renewal and the next one for news.
+_SHORTEST_PAUSE = 1.0
 
 
 class HeartbeatLease:
@@ -35,8 +35,14 @@ class HeartbeatLease:
         renew_seconds: float,
         *,
         field_manager: str = "apiclient-gate",
+        last_words: bool = False,
+        shortest_duration: float = 0.0,
     ) -> None:
-        """`name` also identifies the holder; `renew_seconds` is the time between two renewals."""
+        """`name` also identifies the holder; `renew_seconds` is the time between two renewals.
+
+        With `last_words` it is renewed once more before it is deleted at the end. It is good for three times
+        `renew_seconds`, and for `shortest_duration` seconds at the least.
+        """
         self._client = client
         self._namespace = namespace
         self._name = name
@@ -44,9 +50,12 @@ class HeartbeatLease:
         self._annotations = annotations_fn
         self._renew_seconds = renew_seconds
         self._field_manager = field_manager
+        self._last_words = last_words
+        self._duration = max(1, math.ceil(max(3 * renew_seconds, shortest_duration)))
         self._news = asyncio.Event()
         self._since = micro_time()
         self._uid: str | None = None
+        self._renewal: asyncio.Task[None] | None = None
 
     def renew_soon(self) -> None:
         """There is news that somebody waits for."""
@@ -58,13 +67,19 @@ class HeartbeatLease:
             while True:
                 started = time.monotonic()
                 self._news.clear()
-                await self._renew()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._renew_seconds * random.uniform(0.9, 1.0)):  # noqa: S311
-                        await self._news.wait()
-                await asyncio.sleep(max(0.0, started + _SHORTEST_PAUSE - time.monotonic()))
+                self._renewal = asyncio.create_task(self._renew())
+                await asyncio.shield(self._renewal)
+                if await self._news_within(self._renew_seconds * random.uniform(0.9, 1.0)):  # noqa: S311
+                    await asyncio.sleep(max(0.0, started + _SHORTEST_PAUSE - time.monotonic()))
         finally:
             await self._delete()
+
+    async def _news_within(self, seconds: float) -> bool:
+        """Wait for news, and no longer than that; whether there are any."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                return await self._news.wait()
+        return False
 
     async def _renew(self) -> None:
         try:
@@ -74,7 +89,7 @@ class HeartbeatLease:
                 "metadata": {"name": self._name, "labels": self._labels, "annotations": dict(self._annotations())},
                 "spec": {
                     "holderIdentity": self._name,
-                    "leaseDurationSeconds": max(1, math.ceil(3 * self._renew_seconds)),
+                    "leaseDurationSeconds": self._duration,
                     "acquireTime": self._since,
                     "renewTime": micro_time(),
                 },
@@ -87,10 +102,14 @@ class HeartbeatLease:
             logger.warning("cannot renew lease %s/%s: %s", self._namespace, self._name, error)
 
     async def _delete(self) -> None:
-        if self._uid is None:
-            return
         try:
             async with asyncio.timeout(_GOODBYE_SECONDS):
+                if self._renewal is not None:
+                    await self._renewal  # cut off, it might be carried out after the deletion
+                if self._uid is None:
+                    return
+                if self._last_words:
+                    await self._renew()
                 await self._client.delete(LEASES, self._namespace, self._name, uid=self._uid)
         except (KubeError, TimeoutError) as error:
             logger.info("cannot delete lease %s/%s: %s", self._namespace, self._name, error or "timeout")

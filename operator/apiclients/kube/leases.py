@@ -18,13 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.aio.leaderelection.electionconfig import Config
-from kubernetes.aio.leaderelection.leaderelection import LeaderElection
-from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
-from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
-
 from apiclients.kube.client import LEASES, KubeClient
+from apiclients.kube.election import ApiException, BaseLock, Config, LeaderElection, LeaderElectionRecord
 from apiclients.kube.errors import ApiError, ConflictError, KubeError, NotFoundError
 from apiclients.kube.objects import JsonObject, micro_time
 
@@ -61,19 +56,24 @@ async def run_as_leader(
     *,
     times: LeaseTimes | None = None,
     labels: Mapping[str, str] | None = None,
-    annotations: Mapping[str, str] | None = None,
+    annotations: Callable[[], Mapping[str, str]] = dict,
 ) -> R:
     """Wait until this process leads, run `work` and return its result.
 
-    `identity` must be unique per process. When `work` ends, fails or is cancelled the lease is released, so that a
-    successor starts at once. When the lease is lost `work` is cancelled, waited for until the lease could have another
-    holder, and LeadershipLostError is raised. `times` defaults to 15, 10 and 2 s; ValueError if they make no sense.
-    `labels` and `annotations` are put on the lease; those of others on it stay.
+    `identity` must be unique among the processes that can run at the same time. A pod's name and a process id are: in
+    a container the id is always 1, so a program that is started again after a crash goes on with its own lease without
+    waiting for its end, and the kubelet starts it only once the one before has ended. When `work` ends, fails or is
+    cancelled the lease is released, so that a successor starts at once. When the lease is lost `work` is cancelled,
+    waited for until the lease could have another holder, and LeadershipLostError is raised. `times` defaults to 15, 10
+    and 2 s; ValueError if they make no sense. `labels` and `annotations`, asked for at each renewal, are put on the
+    lease; those of others on it stay.
     """
     times = times or LeaseTimes()
-    lock = _LeaseLock(
-        client, namespace, name, identity, times, {"labels": dict(labels or {}), "annotations": dict(annotations or {})}
-    )
+
+    def marks() -> dict[str, dict[str, str]]:
+        return {"labels": dict(labels or {}), "annotations": dict(annotations())}
+
+    lock = _LeaseLock(client, namespace, name, identity, times, marks)
     election = asyncio.create_task(_elect(lock, times), name="leader-election")
     try:
         await _first_of(lock.acquired.wait(), election)
@@ -150,7 +150,7 @@ class _LeaseLock(BaseLock):
         name: str,
         identity: str,
         times: LeaseTimes,
-        marks: dict[str, dict[str, str]],
+        marks: Callable[[], dict[str, dict[str, str]]],
     ) -> None:
         super().__init__(name, namespace, identity)
         self._client = client
@@ -160,6 +160,7 @@ class _LeaseLock(BaseLock):
         self._observed: tuple[object, ...] = ()
         self._observed_at = 0.0
         self._renewed_at = 0.0
+        self._told_holder: str | None = None
         self._version = 0
         self._lost_why: str | None = None
         self._lost = asyncio.Event()
@@ -203,6 +204,8 @@ class _LeaseLock(BaseLock):
             return True, None
         if self.acquired.is_set():
             self._lose(_TAKEN)
+        else:
+            self._say_who_leads()
         spec = self._spec
         times = (str(spec.get("acquireTime") or "unknown"), str(spec.get("renewTime") or "unknown"))
         return True, LeaderElectionRecord(spec["holderIdentity"], str(self._holder_duration), *times)
@@ -212,7 +215,7 @@ class _LeaseLock(BaseLock):
         body = {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,
-            "metadata": {"name": name, "namespace": namespace, **self._marks},
+            "metadata": {"name": name, "namespace": namespace, **self._marks()},
             "spec": self._held(),
         }
         return await self._renew("create", lambda: self._client.create(LEASES, namespace, body))
@@ -222,7 +225,7 @@ class _LeaseLock(BaseLock):
         if not self._may_take():
             return False  # the loop believes a wall clock that was stepped
         metadata = self._lease["metadata"]
-        marked = {part: {**(metadata.get(part) or {}), **mine} for part, mine in self._marks.items()}
+        marked = {part: {**(metadata.get(part) or {}), **mine} for part, mine in self._marks().items()}
         body = {**self._lease, "metadata": {**metadata, **marked}, "spec": {**self._spec, **self._held()}}
         return await self._renew("renew", lambda: self._client.replace(LEASES, namespace, name, body, urgent=True))
 
@@ -263,6 +266,14 @@ class _LeaseLock(BaseLock):
     def _lose(self, why: str) -> None:
         self._lost_why = why
         self._lost.set()
+
+    def _say_who_leads(self) -> None:
+        """Once per leader: a process that does nothing says what it waits for."""
+        holder = self._spec.get("holderIdentity")
+        if holder != self._told_holder:
+            self._told_holder = holder
+            text = "waiting to lead: %s holds lease %s/%s, and would lose it %d s after its last renewal"
+            logger.info(text, holder, self.namespace, self.name, round(self._holder_duration))
 
     def _observe(self) -> None:
         version, before = int(self._lease["metadata"]["resourceVersion"]), self._version

@@ -8,12 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from apiclients.kube.errors import MalformedObjectError
+from apiclients.resources.refs import NamespacedName
 
 JsonObject = dict[str, Any]
 """A decoded Kubernetes object."""
-
-Key = tuple[str, str]
-"""(namespace, name); the namespace is empty for what has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +22,8 @@ class ResourceType:
     version: str
     plural: str
     kind: str
+    #: Kinds without a namespace are known under an empty one.
+    namespaced: bool = True
 
     @property
     def api_version(self) -> str:
@@ -34,10 +34,11 @@ class ResourceType:
         """Return the path of a collection (no name), an object or a subresource.
 
         Raises ValueError for an empty or dotted name: it would turn a request for one object into one for all.
+        The namespace of a kind that has none does not count.
         """
         base = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         parts = [base]
-        if namespace is not None:
+        if namespace is not None and self.namespaced:
             parts.append(f"namespaces/{_segment(namespace)}")
         parts.append(self.plural)
         if name is not None:
@@ -53,17 +54,19 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def custom_resource(group: str, version: str, plural: str, kind: str) -> ResourceType:
+def custom_resource(group: str, version: str, plural: str, kind: str, *, namespaced: bool = True) -> ResourceType:
     """Describe a custom resource: `custom_resource("apiclients.dev", "v1alpha1", "apiclients", "ApiClient")`."""
     if not (group and version and plural and kind):
         raise ValueError("a custom resource has a group, a version, a plural and a kind")
-    return ResourceType(group, version, plural, kind)
+    return ResourceType(group, version, plural, kind, namespaced)
 
 
 SECRETS = ResourceType("", "v1", "secrets", "Secret")
+CONFIG_MAPS = ResourceType("", "v1", "configmaps", "ConfigMap")
 NAMESPACES = ResourceType("", "v1", "namespaces", "Namespace")
 LEASES = ResourceType("coordination.k8s.io", "v1", "leases", "Lease")
 EVENTS = ResourceType("events.k8s.io", "v1", "events", "Event")
+TOKEN_REVIEWS = ResourceType("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def micro_time() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def identify(body: JsonObject) -> tuple[Key, int]:
+def identify(body: JsonObject) -> tuple[NamespacedName, int]:
     """Return the key and the resourceVersion of an object. Raises MalformedObjectError."""
     try:
         metadata = body["metadata"]

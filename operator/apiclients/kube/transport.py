@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from apiclients.kube.clock import ClockWatch
+from apiclients.kube.config import Login
 from apiclients.kube.errors import (
     ApiError,
     ResponseTooLargeError,
@@ -27,17 +30,21 @@ from apiclients.kube.errors import (
     api_error,
     decode_error_body,
 )
-from apiclients.kube.login import Login
 
 Observer = Callable[[str, str, int, float], None]
 """Called after each request with verb, resource plural, HTTP status (0 if there was no answer) and seconds."""
 
 CONNECT_SECONDS = 5.0
 ERROR_BODY_BYTES = 64 * 1024
-_CONNECTIONS = 64
+#: As many as are in use: KubeClient bounds requests in flight, and there is one watch for each place to watch. With a
+#: limit watches of many namespaces would take the connections of all else, the renewal of the leader's Lease included.
+_NO_LIMIT = 0
 _TRIES_BUSY = 5
 _TRIES_BROKEN = 3
+#: With certificates that may be refused: the authority first, then the client's.
+_TRIES_REFUSED = 2
 _LONGEST_WAIT = 30.0
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +72,14 @@ class Request:
 
 
 class Transport:
-    """Sends requests over a pool of connections that has room for all reads and writes in flight and 15 watches."""
+    """Sends requests over a pool of connections. It has room for whatever its users have in flight at once."""
 
     def __init__(self, login: Login, clock: ClockWatch, user_agent: str, observe: Observer | None = None) -> None:
         self._login = login
         self._clock = clock
         self._observe = observe
         self._user_agent = user_agent
-        self._session = self._open_session(_CONNECTIONS, decompress=False)
+        self._session = self._open_session(_NO_LIMIT, decompress=False)
         # Compression costs both sides more CPU than a cluster's network costs time, and hides how long an answer is.
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
 
@@ -84,23 +91,24 @@ class Transport:
     def new_session(self, limit: int) -> aiohttp.ClientSession:
         """Open a session of at most `limit` connections that adds the current credentials to every request.
 
-        For libraries that bring their own requests (kopf); the caller closes it.
+        For libraries that bring their own requests (kopf), which are observed too; the caller closes it.
         """
-        return self._open_session(limit, decompress=True)
+        traces = [_observing(self._observe, URL(self._login.server).path)] if self._observe is not None else []
+        return self._open_session(limit, decompress=True, traces=traces)
 
-    def _open_session(self, limit: int, *, decompress: bool) -> aiohttp.ClientSession:
-        ssl_context = self._login.ssl_context
-        connector = aiohttp.TCPConnector(
-            limit=limit, ssl=ssl_context if ssl_context is not None else True, socket_factory=_keepalive_socket
-        )
+    def _open_session(
+        self, limit: int, *, decompress: bool, traces: Sequence[aiohttp.TraceConfig] = ()
+    ) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=connector,
+            connector=aiohttp.TCPConnector(limit=limit, socket_factory=_keepalive_socket),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": self._user_agent},
+            headers=[("User-Agent", self._user_agent), *self._login.impersonation],
             proxy=self._login.proxy,
+            request_class=_request_class(self._login),
             auto_decompress=decompress,
             read_bufsize=256 * 1024,
             middlewares=(self._authorize,),
+            trace_configs=list(traces),
         )
 
     async def close(self) -> None:
@@ -146,15 +154,7 @@ class Transport:
         started = time.monotonic()
         code = 0
         try:
-            async with self._session.request(
-                request.method,
-                URL(self._login.server + request.path, encoded=True),
-                data=request.body,
-                headers=self._request_headers(request),
-                timeout=timeouts,
-                allow_redirects=False,
-                server_hostname=self._login.server_hostname,
-            ) as response:
+            async with await self._answer(request, timeouts) as response:
                 self._clock.observe(response.headers.get("Date"), started, time.monotonic())
                 code = response.status
                 if code >= 300:
@@ -166,6 +166,37 @@ class Transport:
             if self._observe is not None:
                 self._observe(request.verb, request.resource, code, time.monotonic() - started)
 
+    async def _answer(self, request: Request, timeouts: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        """Send a request; again if its certificates were refused, so that nothing was done, and there are new ones.
+
+        A refused authority shows in the handshake, a refused client certificate by 401.
+        """
+        for _ in range(_TRIES_REFUSED):
+            used = self._certificates()
+            try:
+                response = await self._send(request, timeouts)
+            except aiohttp.ClientSSLError:
+                if self._certificates() is used:
+                    raise
+                continue
+            if response.status != 401 or self._certificates() is used:
+                return response
+            response.release()
+        return await self._send(request, timeouts)
+
+    def _certificates(self) -> ssl.SSLContext | None:
+        return self._login.tls.current() if self._login.tls is not None else None
+
+    async def _send(self, request: Request, timeouts: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        return await self._session.request(
+            request.method,
+            URL(self._login.server + request.path, encoded=True),
+            data=request.body,
+            headers=self._request_headers(request),
+            timeout=timeouts,
+            allow_redirects=False,
+        )
+
     def _request_headers(self, request: Request) -> dict[str, str]:
         headers = {**self._headers, "Accept": request.accept}
         if request.body is not None:
@@ -175,19 +206,82 @@ class Transport:
     async def _authorize(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Add the credentials. A 401 means that nothing was done: with other credentials it is sent once more."""
+        """Add the credentials. A 401 means that nothing was done: with other credentials it is sent once more.
+
+        Certificates are read again after each failure, for they may be what was refused; `_request_class` uses them.
+        """
         value = await self._login.authorization(False)
         if value:
             request.headers["Authorization"] = value
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        except aiohttp.ClientConnectionError:
+            self._refresh_certificates()
+            raise
         if response.status != 401:
             return response
         fresh = await self._login.authorization(True)
+        self._refresh_certificates()
         if not fresh or fresh == value:
             return response
         response.release()
         request.headers["Authorization"] = fresh
         return await handler(request)
+
+    def _refresh_certificates(self) -> None:
+        if self._login.tls is not None:
+            self._login.tls.refresh()
+
+
+def _request_class(login: Login) -> type[aiohttp.ClientRequest]:
+    """Requests that take the certificates of their time.
+
+    Connections are pooled by TLS context, so a request with new certificates never gets a connection with old ones.
+    """
+
+    class Request(aiohttp.ClientRequest):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            tls = login.tls.current() if login.tls is not None else True
+            super().__init__(*arguments, **{**options, "ssl": tls, "server_hostname": login.server_hostname})
+
+    return Request
+
+
+def _observing(observe: Observer, base: str) -> aiohttp.TraceConfig:
+    """Observe the requests of a session that others use; `base` is the path of the API server's URL."""
+
+    async def start(_: aiohttp.ClientSession, state: SimpleNamespace, __: aiohttp.TraceRequestStartParams) -> None:
+        state.started = time.monotonic()
+
+    def report(state: SimpleNamespace, method: str, url: URL, code: int) -> None:
+        verb, resource = _asked(method, url, base)
+        observe(verb, resource, code, time.monotonic() - state.started)
+
+    async def end(_: aiohttp.ClientSession, state: SimpleNamespace, done: aiohttp.TraceRequestEndParams) -> None:
+        report(state, done.method, done.url, done.response.status)
+
+    async def fail(_: aiohttp.ClientSession, state: SimpleNamespace, done: aiohttp.TraceRequestExceptionParams) -> None:
+        report(state, done.method, done.url, 0)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(start)
+    trace.on_request_end.append(end)
+    trace.on_request_exception.append(fail)
+    return trace
+
+
+def _asked(method: str, url: URL, base: str) -> tuple[str, str]:
+    """The Kubernetes verb and the resource's plural of a request; "discovery" for what is no resource."""
+    parts = url.path.removeprefix(base.rstrip("/")).strip("/").split("/")
+    parts = parts[{"api": 2, "apis": 3}.get(parts[0], len(parts)) :]
+    if parts[0:1] == ["namespaces"] and len(parts) > 2:
+        parts = parts[2:]
+    resource, named = (parts[0], len(parts) > 1) if parts else ("discovery", True)
+    if method != "GET":
+        return _VERBS.get(method, method.lower()), resource
+    if url.query.get("watch") == "true":
+        return "watch", resource
+    return ("get" if named else "list"), resource
 
 
 def _keepalive_socket(address: tuple[Any, ...]) -> socket.socket:

@@ -5,22 +5,28 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
 
-from apiclients.lifecycle.acknowledgement import ClientWish, client_wish, wish_in_force
+from apiclients.lifecycle.acknowledgement import ClientDesiredStatus, client_desired_status, desired_status_in_force
 from apiclients.lifecycle.digests import same_digest
-from apiclients.lifecycle.effective import ACCEPTS_TOKENS, Effective, Say, effective_status
+from apiclients.lifecycle.effective import ACCEPTS_TOKENS, Effective, StatusInputs, effective_status
+from apiclients.lifecycle.features import NO_FEATURES, Feature, features_used
 from apiclients.lifecycle.holds import HoldView, in_force
+from apiclients.lifecycle.identities import IdentityView, identity_views
 from apiclients.lifecycle.timing import demanded_not_before
+from apiclients.lifecycle.usage import hour_of
 from apiclients.resources.apiclient import CredentialState, DesiredStatus, ObservedStatus
+from apiclients.resources.fields import MAX_TOKEN_LIFETIME
 from apiclients.resources.objects import ApiClient
 
 #: No token lives longer, whatever an object says (the bound of ``spec.tokens.lifetime``), in seconds.
-MAX_TOKEN_SECONDS = 72 * 3600
+MAX_TOKEN_SECONDS = int(MAX_TOKEN_LIFETIME.total_seconds())
 
 
 class Denial(StrEnum):
     """Why a token or a secret is refused; the label ``reason`` of the gate's metrics."""
 
     UNKNOWN_CLIENT = "unknown_client"
+    UNKNOWN_IDENTITY = "unknown_identity"
+    TOKEN_NOT_YET_VALID = "token_not_yet_valid"
     OTHER_UID = "other_uid"
     DELETING = "deleting"
     RETIRED = "retired"
@@ -31,6 +37,13 @@ class Denial(StrEnum):
     TOKEN_EXPIRED = "token_expired"
     TOKEN_TOO_OLD = "token_before_not_before"
     WRONG_SECRET = "wrong_secret"
+    SECRET_REVOKED = "secret_revoked"
+    OVER_BUDGET = "namespace_over_budget"
+    REVOKED = "token_revoked"
+    OTHER_CLIENT = "other_client"
+    ASSERTION_USED = "assertion_used"
+    TOO_MANY_ASSERTIONS = "too_many_assertions"
+    REVIEW_DENIED = "token_review_denied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +53,13 @@ class CredentialView:
     id: int
     pepper: str
     digest: str
+    issued: int
     expires: int
 
 
 @dataclass(frozen=True, slots=True)
 class ClientView:
-    """What decisions about tokens need of one client. Times are seconds since the epoch."""
+    """What decisions about others, and about tokens, need of one client. Times are seconds since the epoch."""
 
     namespace: str
     name: str
@@ -56,19 +70,32 @@ class ClientView:
     token_seconds: int
     #: From spec: obeyed at once, unless it lies in the future.
     spec_not_before: int | None
+    #: The same of ``spec.secret``: what was issued before, secret or token, is refused.
+    revoked_before: int | None
     #: From status; None until the operator has set it, and then nothing is accepted.
     not_before: int | None
     current_expires: int | None
     credentials: tuple[CredentialView, ...]
-    wish: ClientWish
+    desired_status: ClientDesiredStatus
     labels: Mapping[str, str]
+    secret_name: str = ""
     #: Grows with each change of spec; not with those of labels or status.
     generation: int = 0
+    #: What of its spec only newer gates obey.
+    features: frozenset[Feature] = NO_FEATURES
+    #: It is to have no secret: none is accepted, and none has to be there (``spec.secret.issue``).
+    secretless: bool = False
+    #: Tokens of other issuers that it claims.
+    identities: tuple[IdentityView, ...] = ()
+    #: Its own public keys (``lifecycle.client_keys``); empty where it has none.
+    jwks: str = ""
+    #: The hour of its last use as status has it (``lifecycle.usage``); decides nothing.
+    last_used: int = 0
 
     @property
     def desired(self) -> DesiredStatus:
         """What spec asks for."""
-        return self.wish.desired
+        return self.desired_status.requested
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +105,8 @@ class TokenClaims:
     uid: str
     issued_at: int
     expires: int
+    #: Names the TokenRevocation that would refuse it (``lifecycle.revocations``).
+    fingerprint: str = ""
 
 
 def client_view(client: ApiClient) -> ClientView:
@@ -93,14 +122,22 @@ def client_view(client: ApiClient) -> ClientView:
         deleting=client.metadata.deleting,
         token_seconds=min(int(spec.tokens.lifetime.total_seconds()), MAX_TOKEN_SECONDS),
         spec_not_before=ceil(spec.tokens.not_before.timestamp()) if spec.tokens.not_before else None,
+        revoked_before=ceil(spec.secret.not_before.timestamp()) if spec.secret.not_before else None,
         not_before=ceil(status.tokens.not_before.timestamp()) if status.tokens else None,
         current_expires=int(current.expires_time.timestamp()) if current else None,
         credentials=tuple(
-            CredentialView(c.id, c.pepper, c.digest, int(c.expires_time.timestamp())) for c in status.credentials
+            CredentialView(c.id, c.pepper, c.digest, int(c.issued_time.timestamp()), int(c.expires_time.timestamp()))
+            for c in status.credentials
         ),
-        wish=client_wish(client),
+        desired_status=client_desired_status(client),
         labels=client.metadata.labels,
+        secret_name=client.secret_name,
         generation=client.metadata.generation,
+        features=features_used(client),
+        secretless=not spec.secret.issue,
+        identities=identity_views(client),
+        jwks=spec.keys.jwks if spec.keys is not None else "",
+        last_used=hour_of(status.last_used_time.timestamp()) if status.last_used_time else 0,
     )
 
 
@@ -112,33 +149,36 @@ _BY_STATUS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ClientContext:
     """What else has a say in a client's standing: holds that stop it, and contracts that hold its retirement back."""
 
     holds: tuple[HoldView, ...] = ()
     active_contracts: frozenset[str] = frozenset()
+    #: All clients of its namespace are refused (``lifecycle.budget``).
+    over_budget: bool = False
 
     def held(self, now: float) -> bool:
         """Whether any hold is in force."""
         return bool(self.holds) and any(in_force(hold, now) for hold in self.holds)
 
 
-ALONE = Beside()
+NO_CONTEXT = ClientContext()
 
 
-def standing(client: ClientView, now: float, beside: Beside = ALONE) -> Effective:
+def standing(client: ClientView, now: float, context: ClientContext = NO_CONTEXT) -> Effective:
     """The effective status as the gate knows it: it denies on spec, and allows on spec and status together (rule 16).
 
     So a suspension takes one watch hop and no operator, and a resumption waits until the operator agrees. A retirement
-    that its own picture says is held leaves the wish before it in force, as the operator will say too.
+    that its own picture says is held leaves the desired status before it in force, as the operator will say too.
     """
     by_spec = effective_status(
-        Say(
-            desired=wish_in_force(client.wish, beside.active_contracts),
+        StatusInputs(
+            desired=desired_status_in_force(client.desired_status, context.active_contracts),
             deleting=client.deleting,
-            held=beside.held(now),
-            has_credential=client.current_expires is not None and client.not_before is not None,
-            expired=client.observed is ObservedStatus.EXPIRED or now >= (client.current_expires or 0),
+            held=context.held(now),
+            has_credential=(client.secretless or client.current_expires is not None) and client.not_before is not None,
+            expired=client.observed is ObservedStatus.EXPIRED
+            or (not client.secretless and now >= (client.current_expires or 0)),
         )
     )
     return _BY_STATUS.get(client.observed, by_spec) if by_spec in ACCEPTS_TOKENS else by_spec
@@ -154,20 +194,31 @@ _DENIALS = {
 }
 
 
-def token_denial(client: ClientView | None, claims: TokenClaims, now: float, beside: Beside = ALONE) -> Denial | None:
-    """Why a token with a good signature is refused, or None (rule 1). The secret's expiry plays no part."""
+def token_denial(
+    client: ClientView | None,
+    claims: TokenClaims,
+    now: float,
+    context: ClientContext = NO_CONTEXT,
+    revoked: Container[str] = (),
+) -> Denial | None:
+    """Why a token with a good signature is refused, or None (rule 1). The secret's expiry plays no part.
+
+    ``revoked`` holds the fingerprints of all tokens that were revoked one by one.
+    """
     if client is None:
         return Denial.UNKNOWN_CLIENT
     if claims.uid != client.uid:
         return Denial.OTHER_UID
-    status = standing(client, now, beside)
+    if context.over_budget:
+        return Denial.OVER_BUDGET
+    status = standing(client, now, context)
     if status not in ACCEPTS_TOKENS:
         return _DENIALS[status]
     if now >= token_end(client, claims):
         return Denial.TOKEN_EXPIRED
     if claims.issued_at < effective_not_before(client, now):
         return Denial.TOKEN_TOO_OLD
-    return None
+    return Denial.REVOKED if claims.fingerprint in revoked else None
 
 
 def token_end(client: ClientView, claims: TokenClaims) -> int:
@@ -178,12 +229,13 @@ def token_end(client: ClientView, claims: TokenClaims) -> int:
 def effective_not_before(client: ClientView, now: float) -> int:
     """Tokens issued before this second are dead: the later of status and of what spec may demand by now (rule 10)."""
     by_status = client.not_before if client.not_before is not None else ceil(now) + MAX_TOKEN_SECONDS
-    demanded = demanded_not_before(client.spec_not_before, now)
-    return by_status if demanded is None else max(by_status, demanded)
+    by_tokens = demanded_not_before(client.spec_not_before, now)
+    by_secret = demanded_not_before(client.revoked_before, now)
+    return max(by_status, by_tokens or 0, by_secret or 0)
 
 
 def secret_denial(
-    client: ClientView | None, digests: dict[str, str], now: float, beside: Beside = ALONE
+    client: ClientView | None, digests: dict[str, str], now: float, context: ClientContext = NO_CONTEXT
 ) -> Denial | None:
     """Why a presented secret is refused, or None (rule 2). ``digests`` maps pepper id to the digest of the secret."""
     if client is None:
@@ -191,14 +243,41 @@ def secret_denial(
     credential = presented_credential(client, digests)
     if credential is None:
         return Denial.WRONG_SECRET
-    status = standing(client, now, beside)
-    if status is not Effective.AVAILABLE:
-        return _DENIALS[status]
+    denial = issue_denial(client, now, context)
+    if denial is not None:
+        return denial
+    if credential.issued < (demanded_not_before(client.revoked_before, now) or 0):
+        return Denial.SECRET_REVOKED
     return Denial.SECRET_EXPIRED if now >= credential.expires else None
+
+
+def assertion_denial(
+    client: ClientView, claims: TokenClaims, now: float, context: ClientContext = NO_CONTEXT
+) -> Denial | None:
+    """Why a client assertion with a good signature is refused, or None (rule 2).
+
+    What ends tokens from before ends assertions from before. ``tokens.lifetime`` is that of our own tokens.
+    """
+    denial = issue_denial(client, now, context)
+    if denial is not None:
+        return denial
+    if now >= claims.expires:
+        return Denial.TOKEN_EXPIRED
+    return Denial.TOKEN_TOO_OLD if claims.issued_at < effective_not_before(client, now) else None
+
+
+def issue_denial(client: ClientView, now: float, context: ClientContext = NO_CONTEXT) -> Denial | None:
+    """Why a client gets no token however it authenticates, or None (rule 2)."""
+    if context.over_budget:
+        return Denial.OVER_BUDGET
+    status = standing(client, now, context)
+    return _DENIALS[status] if status is not Effective.AVAILABLE else None
 
 
 def presented_credential(client: ClientView, digests: dict[str, str]) -> CredentialView | None:
     """The credential that a presented secret is, in the same time wherever it stands in the list."""
+    if client.secretless:
+        return None
     matches = [c for c in client.credentials if c.pepper in digests and same_digest(digests[c.pepper], c.digest)]
     return matches[0] if matches else None
 

@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from apiclients.lifecycle.acknowledgement import (
+    api_desired_status,
+    api_desired_status_in_force,
     api_retirement_is_held,
     api_retirement_message,
-    api_wish,
-    api_wish_in_force,
 )
+from apiclients.lifecycle.condition_state import ConditionState, build_conditions
 from apiclients.lifecycle.history import Announcement, condition_announcements
 from apiclients.lifecycle.timing import CLOCK_RETRY, whole_second
-from apiclients.lifecycle.verdicts import Verdict, told
 from apiclients.resources.api import (
     ApiRetirementStatus,
     ApiStatus,
@@ -19,9 +19,10 @@ from apiclients.resources.api import (
     ContractCounts,
     PendingContract,
 )
-from apiclients.resources.conditions import REASONS, ConditionType, Reason
+from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.fields import format_time
 from apiclients.resources.objects import Api
+from apiclients.resources.reasons import REASONS
 
 
 def audience(issuer: str, namespace: str, name: str) -> str:
@@ -62,35 +63,35 @@ def decide_api(
 ) -> ApiDecision:
     """Decide about an Api. ``proved`` says that the active contracts were counted from a fresh list."""
     active = contracts.counts.active
-    accepted = api_wish_in_force(api_wish(api), active)
+    accepted = api_desired_status_in_force(api_desired_status(api), active)
     end = _retirement(api, accepted, now, clock_trusted=clock_trusted)
-    wish = ApiStatusName.RETIRED if end.final or end.undecided else accepted
-    retiring_now = wish is ApiStatusName.RETIRED and api.status.desired_status is not ApiStatusName.RETIRED
+    desired = ApiStatusName.RETIRED if end.final or end.undecided else accepted
+    retiring_now = desired is ApiStatusName.RETIRED and api.status.desired_status is not ApiStatusName.RETIRED
     stalled = _stalled(api, active, end)
-    waits = Verdict(True, Reason.CLOCK_SKEW, REASONS[Reason.CLOCK_SKEW]) if end.undecided else None
+    waits = ConditionState(True, Reason.CLOCK_SKEW, REASONS[Reason.CLOCK_SKEW].message) if end.undecided else None
     reconciling = waits if stalled is None else None
     generation = api.metadata.generation
-    verdicts = {
+    states = {
         ConditionType.READY: _ready(end, stalled or reconciling),
-        ConditionType.ACTIVE: _active(wish),
+        ConditionType.ACTIVE: _active(desired),
         ConditionType.STALLED: stalled,
         ConditionType.RECONCILING: reconciling,
     }
     status = ApiStatus(
         observed_generation=generation if reconciling is None else min(api.status.observed_generation, generation - 1),
-        observed_status=wish,
-        desired_status=wish,
+        observed_status=desired,
+        desired_status=desired,
         audience=audience(issuer, api.metadata.namespace, api.metadata.name),
         contracts=contracts.counts,
         pending_contracts=list(contracts.waiting),
         retirement=end.status,
-        conditions=told(verdicts, api.status.conditions, generation, now),
+        conditions=build_conditions(states, api.status.conditions, generation, now),
     )
     return ApiDecision(status, _due(end, now), needs_proof=retiring_now and not proved)
 
 
-def _retirement(api: Api, wish: ApiStatusName, now: datetime, *, clock_trusted: bool) -> _Retirement:
-    known, retired = api.status.retirement, wish is ApiStatusName.RETIRED
+def _retirement(api: Api, desired: ApiStatusName, now: datetime, *, clock_trusted: bool) -> _Retirement:
+    known, retired = api.status.retirement, desired is ApiStatusName.RETIRED
     if known is not None and known.final:
         return _Retirement(known, final=True)
     if known is None and not retired:
@@ -113,29 +114,29 @@ def _due(end: _Retirement, now: datetime) -> datetime | None:
     return end.status.final_time if end.status is not None and not end.final else None
 
 
-def _stalled(api: Api, active: int, end: _Retirement) -> Verdict | None:
+def _stalled(api: Api, active: int, end: _Retirement) -> ConditionState | None:
     if end.final and api.spec.desired_status is ApiStatusName.PUBLISHED:
-        return Verdict(True, Reason.RETIREMENT_IS_FINAL, REASONS[Reason.RETIREMENT_IS_FINAL])
-    if not end.final and api_retirement_is_held(api_wish(api), active):
-        return Verdict(True, Reason.ACKNOWLEDGEMENT_REQUIRED, api_retirement_message(active))
+        return ConditionState(True, Reason.RETIREMENT_IS_FINAL, REASONS[Reason.RETIREMENT_IS_FINAL].message)
+    if not end.final and api_retirement_is_held(api_desired_status(api), active):
+        return ConditionState(True, Reason.ACKNOWLEDGEMENT_REQUIRED, api_retirement_message(active))
     return None
 
 
-def _ready(end: _Retirement, hindrance: Verdict | None) -> Verdict:
+def _ready(end: _Retirement, hindrance: ConditionState | None) -> ConditionState:
     if hindrance is not None:
         return replace(hindrance, holds=False)
     if end.status is not None:
         verb = "is final since" if end.final else "is final at"
         message = f"The retirement {verb} {format_time(end.status.final_time)}."
-        return Verdict(True, Reason.RETIRED, message)
-    return Verdict(True, Reason.PUBLISHED, REASONS[Reason.PUBLISHED])
+        return ConditionState(True, Reason.RETIRED, message)
+    return ConditionState(True, Reason.PUBLISHED, REASONS[Reason.PUBLISHED].message)
 
 
-def _active(wish: ApiStatusName) -> Verdict:
-    published = wish is ApiStatusName.PUBLISHED
+def _active(desired: ApiStatusName) -> ConditionState:
+    published = desired is ApiStatusName.PUBLISHED
     reason = Reason.PUBLISHED if published else Reason.RETIRED
-    message = REASONS[Reason.PUBLISHED] if published else "The API is retired: calls are refused."
-    return Verdict(published, reason, message)
+    message = REASONS[Reason.PUBLISHED].message if published else "The API is retired: calls are refused."
+    return ConditionState(published, reason, message)
 
 
 #: An Event has room for 1024 characters.

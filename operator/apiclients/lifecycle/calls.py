@@ -3,16 +3,15 @@
 What follows from objects alone is a :class:`Route`, made when one of them changes; a call only looks it up.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from enum import StrEnum
 
-from apiclients.lifecycle.acknowledgement import ApiWish, api_wish, api_wish_in_force
-from apiclients.lifecycle.approvals import Claim, Ruling, claim, decisive
+from apiclients.lifecycle.acknowledgement import api_desired_status_in_force
+from apiclients.lifecycle.api_view import ApiView, Route
+from apiclients.lifecycle.approvals import Ruling, decisive
+from apiclients.lifecycle.contract_view import ContractView, Granted, is_as_granted
 from apiclients.lifecycle.contracts import grant_stands
-from apiclients.resources.api import ApiStatusName, Approval, Plan
-from apiclients.resources.contract import ContractStatusName, Grant, PlanInForce
-from apiclients.resources.objects import Api, Contract
+from apiclients.resources.api import ApiStatusName
 
 
 class CallDenial(StrEnum):
@@ -22,102 +21,7 @@ class CallDenial(StrEnum):
     NO_CONTRACT = "no_contract"
     INSUFFICIENT_SCOPE = "insufficient_scope"
     API_RETIRED = "api_retired"
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """The plan in force and what it holds for, as status has it."""
-
-    plan: str
-    client: str
-    client_uid: str
-    api: tuple[str, str]
-    api_uid: str
-    by: Grant
-
-
-@dataclass(frozen=True, slots=True)
-class ContractView:
-    """What the gate keeps of a contract."""
-
-    claim: Claim
-    active: bool
-    in_force: Granted | None
-    deleting: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """How a client gets to an Api: the plan in force and what it covers."""
-
-    plan: str
-    scopes: tuple[str, ...]
-    #: Requests and seconds, for the gateway to enforce.
-    rate_limit: tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
-class PlanView:
-    """One plan of an Api: who lets contracts in, and the route of all contracts under it."""
-
-    approval: Approval
-    route: Route
-
-
-@dataclass(frozen=True, slots=True)
-class ApiView:
-    """What the gate keeps of an Api."""
-
-    namespace: str
-    name: str
-    uid: str
-    deleting: bool
-    wish: ApiWish
-    plans: Mapping[str, PlanView]
-
-
-def contract_view(contract: Contract) -> ContractView:
-    """The view of a contract."""
-    return ContractView(
-        claim=claim(contract),
-        active=contract.status.observed_status is ContractStatusName.ACTIVE,
-        in_force=_granted(contract.status.in_force),
-        deleting=contract.metadata.deleting,
-    )
-
-
-def _granted(known: PlanInForce | None) -> Granted | None:
-    if known is None:
-        return None
-    return Granted(
-        plan=known.plan,
-        client=known.client_name,
-        client_uid=known.client_uid,
-        api=(known.api.namespace, known.api.name),
-        api_uid=known.api_uid,
-        by=known.granted_by,
-    )
-
-
-def api_view(api: Api) -> ApiView:
-    """The view of an Api."""
-    return ApiView(
-        namespace=api.metadata.namespace,
-        name=api.metadata.name,
-        uid=api.metadata.uid,
-        deleting=api.metadata.deleting,
-        wish=api_wish(api),
-        plans={plan.name: PlanView(plan.approval, _route(plan)) for plan in api.spec.plans},
-    )
-
-
-def _route(plan: Plan) -> Route:
-    limit = plan.rate_limit
-    return Route(
-        plan=plan.name,
-        scopes=tuple(sorted(plan.scopes)),
-        rate_limit=(limit.requests, int(limit.window.total_seconds())) if limit is not None else None,
-    )
+    TOKEN_BEFORE_API = "token_before_api"
 
 
 def api_is_retired(api: ApiView, active_count: int) -> bool:
@@ -125,21 +29,8 @@ def api_is_retired(api: ApiView, active_count: int) -> bool:
 
     Publishing again waits until the operator agrees, which it never does once the retirement is final (rule 13).
     """
-    by_spec = api_wish_in_force(api.wish, active_count) is ApiStatusName.RETIRED
-    return by_spec or api.wish.accepted is ApiStatusName.RETIRED
-
-
-def counts_as_active(contract: ContractView) -> bool:
-    """Whether a contract is in force by spec and status together: edited or deleted, it is not (rule 14)."""
-    return contract.active and _is_as_granted(contract)
-
-
-def _is_as_granted(contract: ContractView) -> bool:
-    """Whether a contract still claims what status grants it, or did grant until client or Api was retired."""
-    granted, claimed = contract.in_force, contract.claim
-    return (
-        granted is not None and not contract.deleting and (granted.client, granted.api) == (claimed.client, claimed.api)
-    )
+    by_spec = api_desired_status_in_force(api.desired_status, active_count) is ApiStatusName.RETIRED
+    return by_spec or api.desired_status.accepted is ApiStatusName.RETIRED
 
 
 def route(
@@ -160,7 +51,9 @@ def route(
     if known and api_is_retired(api, active_count):
         return CallDenial.API_RETIRED
     rulings = list(rulings)
-    routes = (_through(contract, api, rulings) for contract in known if contract.active)
+    if not all(ruling.readable for ruling in rulings):
+        return CallDenial.NO_CONTRACT  # one of them may be a rejection (rule 32)
+    routes = (_through(contract, api, rulings) for contract in known if contract.active and contract.readable)
     return next((found for found in routes if found is not None), CallDenial.NO_CONTRACT)
 
 
@@ -168,7 +61,7 @@ def _is_between(contract: ContractView, client_uid: str, api: ApiView) -> bool:
     granted = contract.in_force
     if granted is None or granted.client_uid != client_uid or granted.api != (api.namespace, api.name):
         return False
-    return _is_same_api(granted, api) and _is_as_granted(contract)
+    return _is_same_api(granted, api) and is_as_granted(contract)
 
 
 def _is_same_api(granted: Granted, api: ApiView) -> bool:
@@ -185,6 +78,15 @@ def _through(contract: ContractView, api: ApiView, rulings: list[Ruling]) -> Rou
     return plan.route if grant_stands(plan.approval, granted.by, decided) else None
 
 
+def without_audience(found: Route | CallDenial) -> CallDenial:
+    """Why a call with a good token that is not for the Api is refused.
+
+    Where there is a route another token would pass, and 401 makes callers ask for one; where there is none, none would,
+    and 403 says so. A client learns no more by it than by asking for a token (rule 15).
+    """
+    return found if isinstance(found, CallDenial) else CallDenial.WRONG_AUDIENCE
+
+
 def issued_scopes(routes: Iterable[Route], wanted: Iterable[str] | None) -> tuple[str, ...] | None:
     """The scopes of a token for these routes: those asked for, or all; None where no plan covers one asked for."""
     covered = {scope for found in routes for scope in found.scopes}
@@ -194,16 +96,28 @@ def issued_scopes(routes: Iterable[Route], wanted: Iterable[str] | None) -> tupl
     return asked if covered.issuperset(asked) else None
 
 
+def issued_for(routes: Iterable[Route], earliest: int) -> int:
+    """The ``iat`` of a token for these routes, not before ``earliest``: one that every one of their Apis takes."""
+    return max([earliest, *(found.not_before for found in routes)])
+
+
 def call_scopes(
-    found: Route | CallDenial, token_scopes: tuple[str, ...], required: tuple[str, ...] = ()
+    found: Route | CallDenial, issued_at: int, token_scopes: tuple[str, ...] | None, required: tuple[str, ...] = ()
 ) -> tuple[str, ...] | CallDenial:
     """The scopes under which a call passes: those of the token that the plan covers today, or why it does not.
 
+    A token that is older than the Api was issued for another one of its name (rule 13). Only who has a contract is
+    told so (rule 15).
     A token without scopes passes where none is required; one whose scopes the plan covers none of does not, unless the
-    plan knows no scopes: then those of the token are meant for other Apis.
+    plan knows no scopes: then those of the token are meant for other Apis. Where scopes of tokens are not looked at
+    (None: `TokenIssuer.spec.scopesFrom`) the plan decides alone.
     """
     if isinstance(found, CallDenial):
         return found
+    if issued_at < found.not_before:
+        return CallDenial.TOKEN_BEFORE_API
+    if token_scopes is None:
+        token_scopes = tuple(found.scopes)
     covered = tuple([scope for scope in token_scopes if scope in found.scopes])
     if (token_scopes and found.scopes and not covered) or (required and not set(required).issubset(covered)):
         return CallDenial.INSUFFICIENT_SCOPE

@@ -1,22 +1,21 @@
 """Contracts: whether one is in force, under which plan, and why not (rules 8, 12 to 15)."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from apiclients.lifecycle.approvals import Ruling, claim, decisive, ruling
-from apiclients.lifecycle.verdicts import Verdict, told
-from apiclients.resources.api import ApiStatusName, Approval, Consumers, ConsumersFrom, ContractCounts, Plan
-from apiclients.resources.apiclient import MAX_CONTRACTS, ClientContracts, DesiredStatus
-from apiclients.resources.approval import Verdict as Say
-from apiclients.resources.conditions import REASONS, ConditionType, Reason
+from apiclients.lifecycle.access import ClientView
+from apiclients.lifecycle.api_view import ApiView, PlanView
+from apiclients.lifecycle.approvals import Ruling, decisive
+from apiclients.lifecycle.condition_state import ConditionState, build_conditions
+from apiclients.lifecycle.contract_view import ContractView, claim, contract_view, has_room, stands_first
+from apiclients.resources.api import ApiStatusName, Approval, Consumers, ConsumersFrom
+from apiclients.resources.apiclient import MAX_CONTRACTS, DesiredStatus
+from apiclients.resources.approval import Decision
+from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.contract import ContractStatus, ContractStatusName, Grant, PlanInForce
-from apiclients.resources.objects import Api, ApiClient, Contract, ContractApproval
-
-#: Waiting for something or somebody.
-PENDING = frozenset({ContractStatusName.PENDING, ContractStatusName.PENDING_APPROVAL})
+from apiclients.resources.objects import Contract
+from apiclients.resources.reasons import REASONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +23,18 @@ class ObservedContract:
     """Everything that a decision about one contract depends on."""
 
     contract: Contract
-    client: ApiClient | None
+    client: ClientView | None
     #: The Api, if it is there and this namespace may contract it: the two read the same (rule 15).
-    api: Api | None
-    #: Approvals in the Api's namespace that may speak of this contract.
-    approvals: tuple[ContractApproval, ...] = ()
-    #: Other contracts of the same client for the same Api.
-    rivals: tuple[Contract, ...] = ()
+    api: ApiView | None
+    #: What the approvals in the Api's namespace that name this contract say.
+    rulings: tuple[Ruling, ...] = ()
+    #: Another contract of the same client for the same Api, behind which younger ones wait.
+    rival: ContractView | None = None
     #: How many other contracts of the client are active.
-    active_beside: int = 0
+    other_active: int = 0
 
 
-def may_contract(consumers: Consumers, api_namespace: str, namespace: str, labels: dict[str, str] | None) -> bool:
+def may_contract(consumers: Consumers, api_namespace: str, namespace: str, labels: Mapping[str, str] | None) -> bool:
     """Whether a namespace, with these labels, may contract an Api. Unknown labels are no permission."""
     if namespace == api_namespace or consumers.from_ is ConsumersFrom.ALL:
         return True
@@ -61,7 +60,7 @@ class _Outcome:
 
 
 _ENDED_WITH_CLIENT, _ENDED_WITH_API = (
-    _Outcome(ContractStatusName.INACTIVE, reason, REASONS[reason], ready=True)
+    _Outcome(ContractStatusName.INACTIVE, reason, REASONS[reason].message, ready=True)
     for reason in (Reason.CLIENT_RETIRED, Reason.API_RETIRED)
 )
 
@@ -78,7 +77,7 @@ class _Case:
         return self.observed.contract
 
     @property
-    def plan(self) -> Plan | None:
+    def plan(self) -> PlanView | None:
         return _plan(self.observed.api, self.contract.spec.plan)
 
     @property
@@ -103,16 +102,18 @@ def decide_contract(observed: ObservedContract, now: datetime) -> ContractStatus
     outcome = next((found for rule in _RULES if (found := rule(case)) is not None), _granted(case))
     in_force = _in_force(case, outcome)
     active = in_force is not None and outcome.status is not ContractStatusName.INACTIVE
-    verdicts = {
-        ConditionType.READY: Verdict(outcome.ready, outcome.reason, outcome.message),
-        ConditionType.ACTIVE: _active(in_force, outcome) if active else Verdict(False, outcome.reason, outcome.message),
-        ConditionType.STALLED: Verdict(True, outcome.reason, outcome.message) if outcome.stalled else None,
+    states = {
+        ConditionType.READY: ConditionState(outcome.ready, outcome.reason, outcome.message),
+        ConditionType.ACTIVE: _active(in_force, outcome)
+        if active
+        else ConditionState(False, outcome.reason, outcome.message),
+        ConditionType.STALLED: ConditionState(True, outcome.reason, outcome.message) if outcome.stalled else None,
     }
     return ContractStatus(
         observed_generation=contract.metadata.generation,
         observed_status=ContractStatusName.ACTIVE if active else outcome.status,
         in_force=in_force,
-        conditions=told(verdicts, contract.status.conditions, contract.metadata.generation, now),
+        conditions=build_conditions(states, contract.status.conditions, contract.metadata.generation, now),
     )
 
 
@@ -133,12 +134,12 @@ def _same_parties(observed: ObservedContract) -> bool:
     known, spec, client = observed.contract.status.in_force, observed.contract.spec, observed.client
     if known is None or client is None:
         return False
-    same_client = (known.client_name, known.client_uid) == (spec.client_name, client.metadata.uid)
+    same_client = (known.client_name, known.client_uid) == (spec.client_name, client.uid)
     return same_client and known.api == spec.api and _same_api(known, observed.api)
 
 
-def _same_api(known: PlanInForce, api: Api | None) -> bool:
-    return api is not None and known.api_uid == api.metadata.uid
+def _same_api(known: PlanInForce, api: ApiView | None) -> bool:
+    return api is not None and known.api_uid == api.uid
 
 
 def grant_stands(approval: Approval, granted_by: Grant, decided: Ruling | None) -> bool:
@@ -147,50 +148,50 @@ def grant_stands(approval: Approval, granted_by: Grant, decided: Ruling | None) 
     A plan that came into force by itself stays so when it turns Manual.
     """
     if decided is not None:
-        return decided.decision is Say.APPROVED
+        return decided.decision is Decision.APPROVED
     return approval is Approval.AUTOMATIC or granted_by is Grant.AUTOMATIC
 
 
 def _decided(observed: ObservedContract, plan: str) -> Ruling | None:
-    return decisive(claim(observed.contract), plan, map(ruling, observed.approvals), binding=True)
+    return decisive(claim(observed.contract), plan, observed.rulings)
 
 
 def _client_missing(case: _Case) -> _Outcome | None:
     client = case.observed.client
-    if client is not None and not client.metadata.deleting:
+    if client is not None and not client.deleting:
         return None
     return _Outcome(
         ContractStatusName.PENDING,
         Reason.CLIENT_NOT_FOUND,
-        f"There is no ApiClient {case.contract.spec.client_name} in this namespace (yet).",
+        client_not_found(case.contract.spec.client_name),
     )
 
 
-def _younger_rival(case: _Case) -> _Outcome | None:
-    """At most one contract counts per client and Api: the oldest."""
-    mine = age_key(case.contract)
-    older = [rival for rival in case.observed.rivals if age_key(rival) < mine and not rival.metadata.deleting]
-    if not older:
+def client_not_found(name: str) -> str:
+    """The message about a client that is not there."""
+    return f"There is no ApiClient {name} in this namespace (yet)."
+
+
+def _older_in_force(case: _Case) -> _Outcome | None:
+    """At most one contract is in force per client and Api: the oldest that can be.
+
+    The message does not name it: where it is another one, nothing is written on those that wait behind it all the same.
+    """
+    rival = case.observed.rival
+    if rival is None or not stands_first(rival) or rival.age_key > contract_view(case.contract).age_key:
         return None
-    name = min(older, key=age_key).metadata.name
     return _Outcome(
         ContractStatusName.INACTIVE,
         Reason.CONFLICT,
-        f"Contract {name} of the same client for the same Api is older and counts: delete one of the two.",
+        "An older contract of the same client for the same Api is in force: delete one of the two.",
         stalled=True,
     )
-
-
-def age_key(contract: Contract) -> tuple[str, str]:
-    """Sorts contracts by age; the UID decides between those of the same second."""
-    created = contract.metadata.creation_time
-    return (created.isoformat() if created else "9999", contract.metadata.uid)
 
 
 def _client_retired(case: _Case) -> _Outcome | None:
     """A retirement that was accepted ends contracts (rule 8)."""
     client = case.observed.client
-    if client is None or client.status.desired_status is not DesiredStatus.RETIRED:
+    if client is None or client.desired_status.accepted is not DesiredStatus.RETIRED:
         return None
     return _ENDED_WITH_CLIENT
 
@@ -208,7 +209,7 @@ def _api_missing(case: _Case) -> _Outcome | None:
 
 def _api_retired(case: _Case) -> _Outcome | None:
     api = case.observed.api
-    if api is None or api.status.desired_status is not ApiStatusName.RETIRED:
+    if api is None or api.desired_status.accepted is not ApiStatusName.RETIRED:
         return None
     return _ENDED_WITH_API
 
@@ -216,7 +217,7 @@ def _api_retired(case: _Case) -> _Outcome | None:
 def _plan_missing(case: _Case) -> _Outcome | None:
     if case.plan is not None or case.observed.api is None:
         return None
-    plans = ", ".join(plan.name for plan in case.observed.api.spec.plans)
+    plans = ", ".join(sorted(case.observed.api.plans))
     return _Outcome(
         ContractStatusName.PENDING,
         Reason.PLAN_NOT_FOUND,
@@ -226,7 +227,7 @@ def _plan_missing(case: _Case) -> _Outcome | None:
 
 def _rejected(case: _Case) -> _Outcome | None:
     decided = case.decided
-    if decided is None or decided.decision is not Say.REJECTED:
+    if decided is None or decided.decision is not Decision.REJECTED:
         return None
     why = f": {decided.reason}" if decided.reason else "."
     return _Outcome(
@@ -244,7 +245,7 @@ def _waits_for_approval(case: _Case) -> _Outcome | None:
     return _Outcome(
         ContractStatusName.PENDING_APPROVAL,
         Reason.PENDING_APPROVAL,
-        f"Plan {plan.name} waits for a ContractApproval in namespace {case.contract.spec.api.namespace}.",
+        f"Plan {case.contract.spec.plan} waits for a ContractApproval in namespace {case.contract.spec.api.namespace}.",
         ready=True,
     )
 
@@ -257,18 +258,13 @@ def _retirement_asked_for(case: _Case) -> _Outcome | None:
     client, api = case.observed.client, case.observed.api
     if case.goes_on:
         return None
-    if client is not None and client.spec.desired_status is DesiredStatus.RETIRED:
+    if client is not None and client.desired is DesiredStatus.RETIRED:
         return _ENDED_WITH_CLIENT
-    return _ENDED_WITH_API if api is not None and api.spec.desired_status is ApiStatusName.RETIRED else None
-
-
-def has_room(active: int) -> bool:
-    """Whether a client with so many active contracts may have another one (DESIGN section 2, Contract)."""
-    return active < MAX_CONTRACTS
+    return _ENDED_WITH_API if api is not None and api.desired_status.requested is ApiStatusName.RETIRED else None
 
 
 def _too_many(case: _Case) -> _Outcome | None:
-    if has_room(case.observed.active_beside) or case.goes_on:
+    if has_room(case.observed.other_active) or case.goes_on:
         return None
     return _Outcome(
         ContractStatusName.INACTIVE,
@@ -280,7 +276,7 @@ def _too_many(case: _Case) -> _Outcome | None:
 
 _RULES: tuple[Callable[[_Case], _Outcome | None], ...] = (
     _client_missing,
-    _younger_rival,
+    _older_in_force,
     _client_retired,
     _api_missing,
     _api_retired,
@@ -326,73 +322,18 @@ def _new_grant(case: _Case) -> PlanInForce | None:
     return PlanInForce(
         plan=case.contract.spec.plan,
         client_name=case.contract.spec.client_name,
-        client_uid=client.metadata.uid,
+        client_uid=client.uid,
         api=case.contract.spec.api,
-        api_uid=api.metadata.uid,
+        api_uid=api.uid,
         granted_by=Grant.AUTOMATIC if automatic else granted_by,
     )
 
 
-def _active(in_force: PlanInForce | None, outcome: _Outcome) -> Verdict:
+def _active(in_force: PlanInForce | None, outcome: _Outcome) -> ConditionState:
     plan = in_force.plan if in_force is not None else ""
     message = f"Plan {plan} is in force" + ("." if outcome.reason is Reason.ACTIVE else "; the new one is not yet.")
-    return Verdict(True, Reason.ACTIVE, message)
+    return ConditionState(True, Reason.ACTIVE, message)
 
 
-def _plan(api: Api | None, name: str) -> Plan | None:
-    return next((plan for plan in api.spec.plans if plan.name == name), None) if api is not None else None
-
-
-@dataclass(frozen=True, slots=True)
-class ContractSummary:
-    """What its client and its Api need to know of a contract."""
-
-    status: ContractStatusName
-    client_name: str
-    api: tuple[str, str]
-    plan: str
-    #: Also where an earlier plan is in force meanwhile.
-    waits_for_approval: bool
-
-
-def summarize(raw: Mapping[str, Any]) -> ContractSummary:
-    """The summary of a contract as JSON; it is made for every change of every contract, so nothing more is read.
-
-    One that is being deleted has ended (rule 14), whatever its status said last.
-    """
-    spec, status, deleting = raw["spec"], raw.get("status") or {}, "deletionTimestamp" in raw["metadata"]
-    reasons = {c["type"]: c["reason"] for c in status.get("conditions") or []}
-    observed = ContractStatusName(status.get("observedStatus") or ContractStatusName.PENDING)
-    return ContractSummary(
-        status=ContractStatusName.INACTIVE if deleting else observed,
-        client_name=spec["clientName"],
-        api=(spec["api"]["namespace"], spec["api"]["name"]),
-        plan=spec["plan"],
-        waits_for_approval=not deleting and reasons.get(ConditionType.READY) == Reason.PENDING_APPROVAL,
-    )
-
-
-def contracts_of_client(contracts: Mapping[str, ContractSummary]) -> ClientContracts:
-    """Counts of a client's contracts by name, and the names of those in force."""
-    seen = [summary.status for summary in contracts.values()]
-    active = sorted(name for name, summary in contracts.items() if summary.status is ContractStatusName.ACTIVE)
-    return ClientContracts(
-        active=len(active),
-        pending=sum(status in PENDING for status in seen),
-        rejected=seen.count(ContractStatusName.REJECTED),
-        active_names=active[:MAX_CONTRACTS],
-    )
-
-
-def contracts_of_api(contracts: Iterable[ContractSummary]) -> ContractCounts:
-    """Counts of an Api's contracts, of whatever namespaces."""
-    return contract_counts(Counter(summary.status for summary in contracts))
-
-
-def contract_counts(seen: Mapping[ContractStatusName, int]) -> ContractCounts:
-    """The counts, of how many have which status."""
-    return ContractCounts(
-        active=seen.get(ContractStatusName.ACTIVE, 0),
-        pending=sum(seen.get(status, 0) for status in PENDING),
-        rejected=seen.get(ContractStatusName.REJECTED, 0),
-    )
+def _plan(api: ApiView | None, name: str) -> PlanView | None:
+    return api.plans.get(name) if api is not None else None

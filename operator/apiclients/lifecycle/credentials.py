@@ -17,6 +17,8 @@ class Cause(StrEnum):
     EDITED = "Edited"
     REVISION = "Revision"
     REQUEST = "Request"
+    #: The one before was issued before ``spec.secret.notBefore``.
+    REVOKED = "Revoked"
     AGE = "Age"
 
 
@@ -74,6 +76,35 @@ def previous(credentials: list[Credential], rotated: datetime, overlap: timedelt
         for c in credentials
     ]
     return [c for c in cut if c.expires_time > rotated]
+
+
+def revoked(credentials: list[Credential], before: datetime | None) -> list[Credential]:
+    """The credentials once those that were issued before a time are refused (``timing.revoked_before``; rule 5).
+
+    The current one stays, as when it expires by age, until there is a new one; it never becomes valid again.
+    """
+    if before is None:
+        return credentials
+    return [_ended_at(c, before) for c in credentials if c.issued_time >= before or c.state is CredentialState.CURRENT]
+
+
+def _ended_at(credential: Credential, before: datetime) -> Credential:
+    if credential.issued_time >= before:
+        return credential
+    return credential.model_copy(update={"expires_time": min(credential.expires_time, before)})
+
+
+def older_than(credentials: list[Credential], time: datetime, now: datetime) -> list[Credential]:
+    """The credentials that were issued before a time, such as that of a hold, and are still valid.
+
+    Whoever had one then still gets tokens with it, as soon as nothing else stops the client.
+    """
+    return [c for c in credentials if c.issued_time < time and now < c.expires_time]
+
+
+def perhaps_older_than(credentials: list[Credential], time: datetime, now: datetime) -> list[Credential]:
+    """As `older_than`, with those that were issued within the second of ``time``: times are of whole seconds."""
+    return older_than(credentials, time + timedelta(seconds=1), now)
 
 
 def redigested(credentials: list[Credential], digest: str, pepper: str) -> list[Credential]:

@@ -23,7 +23,7 @@ ACCEPTS_TOKENS = frozenset({Effective.AVAILABLE, Effective.EXPIRED})
 
 
 @dataclass(slots=True)
-class Say:
+class StatusInputs:
     """Everything that has a say in the effective status. Not frozen: the gate makes one on every request."""
 
     desired: DesiredStatus
@@ -33,19 +33,19 @@ class Say:
     expired: bool = False
 
 
-def effective_status(say: Say) -> Effective:
+def effective_status(inputs: StatusInputs) -> Effective:
     """The most restrictive of deletion, Retired, a hold, Suspended, then the clock, then Available."""
-    if say.deleting:
+    if inputs.deleting:
         return Effective.DELETING
-    if say.desired is DesiredStatus.RETIRED:
+    if inputs.desired is DesiredStatus.RETIRED:
         return Effective.RETIRED
-    if say.held:
+    if inputs.held:
         return Effective.HELD
-    if say.desired is DesiredStatus.SUSPENDED:
+    if inputs.desired is DesiredStatus.SUSPENDED:
         return Effective.SUSPENDED
-    if not say.has_credential:
+    if not inputs.has_credential:
         return Effective.PENDING
-    return Effective.EXPIRED if say.expired else Effective.AVAILABLE
+    return Effective.EXPIRED if inputs.expired else Effective.AVAILABLE
 
 
 _OBSERVED = {

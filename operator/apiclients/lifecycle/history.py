@@ -5,18 +5,28 @@ from datetime import datetime
 
 from apiclients.lifecycle.credentials import current
 from apiclients.lifecycle.timing import whole_second
-from apiclients.resources.apiclient import MAX_HISTORY, ApiClientStatus, ObservedStatus, Transition
+from apiclients.resources.apiclient import MAX_HISTORY, ApiClientStatus, DesiredStatus, ObservedStatus, Transition
 from apiclients.resources.conditions import Condition, ConditionType, Reason
 from apiclients.resources.objects import ApiClient
 
 
-def history(client: ApiClient, observed: ObservedStatus, reason: Reason, now: datetime) -> list[Transition]:
-    """The history with one more entry when the observed status changed, newest first, bounded."""
+def history(
+    client: ApiClient, observed: ObservedStatus, desired: DesiredStatus, reason: Reason, now: datetime
+) -> list[Transition]:
+    """The history with one more entry when the observed status changed, newest first, bounded.
+
+    ``desired`` is the desired status in force now. ``reason`` says why the client is what it is now, as Active does.
+    """
     before = client.status.observed_status or ObservedStatus.PENDING
     if observed is before:
         return client.status.history
+    by_spec = desired is not client.status.desired_status  # otherwise a hold or the clock did it
     entry = Transition(
-        time=whole_second(now), from_status=before, to_status=observed, reason=reason, manager=client.changed_by
+        time=whole_second(now),
+        from_status=before,
+        to_status=observed,
+        reason=reason,
+        manager=client.changed_by if by_spec else None,
     )
     return [entry, *client.status.history][:MAX_HISTORY]
 
@@ -33,16 +43,25 @@ class Announcement:
 
 def announcements(before: ApiClientStatus, after: ApiClientStatus) -> list[Announcement]:
     """The Events of one transition from status to status; none when nothing changed that a person would ask about."""
-    told: list[Announcement] = []
-    ready, stalled = _condition(after, ConditionType.READY), _condition(after, ConditionType.STALLED)
-    stalled_before = _condition(before, ConditionType.STALLED)
-    if stalled is not None and (stalled_before is None or stalled_before.message != stalled.message):
-        told.append(Announcement(True, stalled.reason, "Stall", stalled.message))
-    elif after.observed_status is not before.observed_status and after.observed_status is not None:
-        note = ready.message if ready is not None else ""
-        told.append(Announcement(False, after.observed_status, "ChangeStatus", note))
-    told += _credential_announcements(before, after)
-    return told
+    told = [*_stall_announcements(before, after), *_status_announcements(before, after)]
+    return told + _credential_announcements(before, after)
+
+
+def _stall_announcements(before: ApiClientStatus, after: ApiClientStatus) -> list[Announcement]:
+    old, new = _condition(before, ConditionType.STALLED), _condition(after, ConditionType.STALLED)
+    if new is None or (old is not None and old.message == new.message):
+        return []
+    return [Announcement(True, new.reason, "Stall", new.message)]
+
+
+def _status_announcements(before: ApiClientStatus, after: ApiClientStatus) -> list[Announcement]:
+    """The Event of a change of the observed status; none for what the client is stalled for, which is told as such."""
+    active, stalled = _condition(after, ConditionType.ACTIVE), _condition(after, ConditionType.STALLED)
+    if after.observed_status is None or after.observed_status is before.observed_status or active is None:
+        return []
+    if stalled is not None and stalled.reason == active.reason:
+        return []
+    return [Announcement(False, after.observed_status, "ChangeStatus", active.message)]
 
 
 def condition_announcements(before: list[Condition], after: list[Condition]) -> list[Announcement]:

@@ -1,15 +1,25 @@
 """Which keys sign, which are published, when a new one is due and when an old one may go (DESIGN rule 25)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from apiclients.resources.keys import Algorithm, KeyRing, Pepper, SigningKey
+from apiclients.resources.fields import MAX_TOKEN_LIFETIME
+from apiclients.resources.keys import MAX_KEYS, Algorithm, KeyRing, Pepper, SigningKey
 
-#: The longest that any token lives.
-MAX_TOKEN_LIFETIME = timedelta(hours=72)
 #: Clocks may differ, and tokens are stamped with whole seconds: a key outlives its last token by this.
 KEY_MARGIN = timedelta(hours=1)
+#: How long the gate lets verifiers keep a JWKS.
+JWKS_MAX_AGE = timedelta(minutes=5)
+#: The longest that a gate may decide without a proof (its --max-staleness).
+MAX_GATE_STALENESS = timedelta(minutes=5)
+#: Every verifier and every gate knows a new key after this.
+MIN_PUBLICATION = JWKS_MAX_AGE + MAX_GATE_STALENESS
+MAX_PUBLICATION = timedelta(days=1)
+#: A key is in the ring for its lifetime, the publication of the next, and its last token: six at once at this pace.
+MIN_SIGNING_KEY_LIFETIME = timedelta(days=1)
+MAX_SIGNING_KEY_LIFETIME = timedelta(days=3650)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +53,25 @@ def key_step(
 
 
 def renewed_due(ring: KeyRing, now: datetime, policy: KeyPolicy) -> bool:
-    """Whether the newest signing key is old enough to be followed, or of another algorithm than configured."""
+    """Whether the newest signing key is old enough to be followed, or of another algorithm than configured.
+
+    Never while the ring is full, whatever the policy says: more could not be stored or read.
+    """
+    return _aged(ring, now, policy) and not _full(ring, now)
+
+
+def renewal_blocked(ring: KeyRing, now: datetime, policy: KeyPolicy) -> bool:
+    """Whether a new key is due and has no room: none goes before its tokens, so the newest signs until there is."""
+    return _aged(ring, now, policy) and _full(ring, now)
+
+
+def _aged(ring: KeyRing, now: datetime, policy: KeyPolicy) -> bool:
     newest = ring.signing_keys[-1]
     return now >= newest.created_time + policy.lifetime or newest.algorithm is not policy.algorithm
+
+
+def _full(ring: KeyRing, now: datetime) -> bool:
+    return len(ring.signing_keys) - len(outlived(ring, now)) >= MAX_KEYS
 
 
 def outlived(ring: KeyRing, now: datetime) -> tuple[SigningKey, ...]:
@@ -55,6 +81,18 @@ def outlived(ring: KeyRing, now: datetime) -> tuple[SigningKey, ...]:
         for key, successor in zip(ring.signing_keys, ring.signing_keys[1:], strict=False)
         if now >= successor.active_from + MAX_TOKEN_LIFETIME + KEY_MARGIN
     )
+
+
+def renew(ring: KeyRing, now: datetime, policy: KeyPolicy, make: Callable[[datetime, datetime], SigningKey]) -> KeyRing:
+    """The ring without outlived keys, and with a new one if it is due: `make` gets its creation and when it may sign.
+
+    It holds at most MAX_KEYS signing keys if `ring` does.
+    """
+    dead = outlived(ring, now)
+    keys = tuple(key for key in ring.signing_keys if key not in dead)
+    if renewed_due(ring, now, policy):
+        keys += (make(now, active_from(now, policy)),)
+    return ring.model_copy(update={"signing_keys": keys})
 
 
 def active_from(now: datetime, policy: KeyPolicy) -> datetime:

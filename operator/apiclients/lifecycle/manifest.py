@@ -7,11 +7,12 @@ from typing import Any
 import orjson
 
 from apiclients.lifecycle.digests import Stamp, stamp_mac
-from apiclients.lifecycle.observation import Issuer, SecretMetadata
+from apiclients.lifecycle.observation import Issuer, SecretMetadata, client_annotation
 from apiclients.resources.apiclient import SecretTemplate
 from apiclients.resources.keys import Pepper
 from apiclients.resources.names import (
     API_VERSION,
+    CLIENT_ANNOTATION,
     CLIENT_ID_KEY,
     CLIENT_SECRET_KEY,
     CREDENTIAL_ANNOTATION,
@@ -35,17 +36,28 @@ def public_data(client: ApiClient, issuer: Issuer) -> dict[str, str]:
     return {CLIENT_ID_KEY: client.client_id, ISSUER_KEY: issuer.url, TOKEN_ENDPOINT_KEY: issuer.token_endpoint}
 
 
-def labels(client: ApiClient) -> dict[str, str]:
+def labels(template: SecretTemplate) -> dict[str, str]:
     """Labels of the Secret: the template's, and ours, which win."""
-    return {**client.spec.secret.template.labels, **_LABELS}
+    return {**template.labels, **_LABELS}
 
 
-def metadata_right(client: ApiClient, issuer: Issuer, secret: SecretMetadata) -> bool:
-    """Whether labels and annotations are as last applied. Others may add their own; ours must be there."""
-    ours = (APPLIED_ANNOTATION, CREDENTIAL_ANNOTATION)
-    template = {k: v for k, v in client.spec.secret.template.annotations.items() if k not in ours}
-    wanted = {**template, APPLIED_ANNOTATION: applied_hash(client, issuer, client.spec.secret.template)}
-    return wanted.items() <= dict(secret.annotations).items() and labels(client).items() <= dict(secret.labels).items()
+def metadata_right(client: ApiClient, issuer: Issuer, template: SecretTemplate, secret: SecretMetadata) -> bool:
+    """Whether owner, labels and annotations are as last applied. Others may add their own; ours must be there."""
+    wanted = annotations(client, issuer, template)
+    return (
+        secret.owner is not None
+        and wanted.items() <= dict(secret.annotations).items()
+        and labels(template).items() <= dict(secret.labels).items()
+    )
+
+
+def annotations(client: ApiClient, issuer: Issuer, template: SecretTemplate) -> dict[str, str]:
+    """Annotations of the Secret but for the credential's: the template's, and ours, which win."""
+    ours = {
+        APPLIED_ANNOTATION: applied_hash(client, issuer, template),
+        CLIENT_ANNOTATION: client_annotation(client.metadata),
+    }
+    return {key: value for key, value in template.annotations.items() if key != CREDENTIAL_ANNOTATION} | ours
 
 
 def applied_hash(client: ApiClient, issuer: Issuer, template: SecretTemplate) -> str:
@@ -61,17 +73,10 @@ def new_secret_object(
 
     So apply is the template's only owner, and what is taken out of the template goes from the Secret too.
     """
-    return _secret_object(client, issuer, SecretTemplate(), name, stamp, secret, pepper)
+    return secret_object(client, issuer, SecretTemplate(), name, stamp, secret, pepper)
 
 
 def secret_object(
-    client: ApiClient, issuer: Issuer, name: str, stamp: Stamp, secret: bytes, pepper: Pepper
-) -> dict[str, Any]:
-    """The whole Secret for server-side apply; with the one above the only object that ever holds a secret."""
-    return _secret_object(client, issuer, client.spec.secret.template, name, stamp, secret, pepper)
-
-
-def _secret_object(
     client: ApiClient,
     issuer: Issuer,
     template: SecretTemplate,
@@ -80,6 +85,7 @@ def _secret_object(
     secret: bytes,
     pepper: Pepper,
 ) -> dict[str, Any]:
+    """The whole Secret, for server-side apply: the only object that ever holds a secret."""
     data = {key: value.encode() for key, value in public_data(client, issuer).items()} | {CLIENT_SECRET_KEY: secret}
     return {
         "apiVersion": "v1",
@@ -88,10 +94,9 @@ def _secret_object(
         "metadata": {
             "name": name,
             "namespace": client.metadata.namespace,
-            "labels": {**template.labels, **_LABELS},
+            "labels": labels(template),
             "annotations": {
-                **template.annotations,
-                APPLIED_ANNOTATION: applied_hash(client, issuer, template),
+                **annotations(client, issuer, template),
                 CREDENTIAL_ANNOTATION: stamp.to_json(stamp_mac(pepper, stamp, client.metadata.uid, secret)),
             },
             "ownerReferences": [_owner_reference(client)],

@@ -19,7 +19,7 @@ class Retirement:
 
 
 def retirement(
-    status: ApiClientStatus, spec: ApiClientSpec, wish: DesiredStatus, now: datetime, *, clock_trusted: bool
+    status: ApiClientStatus, spec: ApiClientSpec, desired: DesiredStatus, now: datetime, *, clock_trusted: bool
 ) -> Retirement:
     """The retirement now. A client that comes back in time is as it was; later it starts anew (rule 8).
 
@@ -28,19 +28,19 @@ def retirement(
     """
     known = status.retirement
     if known is None:
-        if wish is not DesiredStatus.RETIRED:
+        if desired is not DesiredStatus.RETIRED:
             return Retirement(None, final=False)
         if not clock_trusted:
             return Retirement(None, final=False, undecided=True)
         begun = whole_second(now)
         known = RetirementStatus(retired_time=begun, final_time=begun + spec.retirement.grace_period)
-    elif wish is DesiredStatus.RETIRED and not _finished(status, known):
+    elif desired is DesiredStatus.RETIRED and not _finished(status, known):
         known = known.model_copy(update={"final_time": known.retired_time + spec.retirement.grace_period})
     over = now >= known.final_time
-    settled = wish is DesiredStatus.RETIRED and _finished(status, known)
+    settled = desired is DesiredStatus.RETIRED and _finished(status, known)
     if over and not clock_trusted and not settled:
         return Retirement(known, final=False, undecided=True)
-    return Retirement(known if wish is DesiredStatus.RETIRED else None, final=over)
+    return Retirement(known if desired is DesiredStatus.RETIRED else None, final=over)
 
 
 def not_before_after_retirement(status: ApiClientStatus, end: Retirement, now: datetime) -> datetime | None:

@@ -1,104 +1,36 @@
-"""The Secret of a client: what is found in it, and the next step towards what it should be (rules 4 to 7)."""
+"""The next step towards the Secret of a client as it should be (rules 4 to 7)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import cached_property
 
 from apiclients.lifecycle import timing
 from apiclients.lifecycle.credentials import Cause, current
-from apiclients.lifecycle.digests import Stamp, same_digest
+from apiclients.lifecycle.digests import Stamp
 from apiclients.lifecycle.effective import ACCEPTS_TOKENS, Effective
-from apiclients.lifecycle.manifest import metadata_right
-from apiclients.lifecycle.observation import Observed, SecretAbsent, SecretMetadata, SecretRead, SecretUnseen
+from apiclients.lifecycle.observation import (
+    Observed,
+    SecretMetadata,
+    SecretRead,
+    SecretSeen,
+)
+from apiclients.lifecycle.secret_found import Found, secret_metadata, whose_bytes
 from apiclients.lifecycle.steps import CreateSecret, DeleteSecret, ReadSecret, RepairSecret, ReplaceSecret, Step
-from apiclients.resources.apiclient import MAX_CREDENTIALS, Credential, CredentialState, DesiredStatus, Rotation
-from apiclients.resources.names import CREDENTIALS_SECRET_TYPE, ROTATE_REQUESTED_ANNOTATION
+from apiclients.resources.apiclient import (
+    MAX_CREDENTIALS,
+    Credential,
+    CredentialState,
+    DesiredStatus,
+    Rotation,
+    SecretSpec,
+)
+from apiclients.resources.names import CREDENTIAL_ANNOTATION, CREDENTIALS_SECRET_TYPE, ROTATE_REQUESTED_ANNOTATION
 
 #: An edited Secret is not fought over faster than this, also where there is no overlap.
 MIN_CONFLICT_WINDOW = timedelta(minutes=1)
-
-
-class Found(StrEnum):
-    """What is found under the Secret's name."""
-
-    UNSEEN = "unseen"
-    ABSENT = "absent"
-    UNREAD = "unread"
-    FOREIGN = "foreign"
-    LEFTOVER = "leftover"
-    NEWER = "newer"
-    REKEYED = "rekeyed"
-    RIGHT = "right"
-    DRIFTED = "drifted"
-    EDITED = "edited"
-
-
-def found(observed: Observed, credentials: list[Credential], last_id: int) -> Found:
-    """Judge what the cache or a GET has shown of the Secret."""
-    match observed.secret:
-        case SecretUnseen():
-            return Found.UNSEEN
-        case SecretAbsent():
-            return Found.ABSENT
-        case SecretMetadata() as metadata:
-            return _whose(observed, metadata) or _from_metadata(observed, metadata, credentials)
-        case SecretRead() as read:
-            return _whose(observed, read.metadata) or _from_bytes(observed, read, credentials, last_id)
-
-
-def _whose(observed: Observed, secret: SecretMetadata) -> Found | None:
-    """FOREIGN or LEFTOVER, or None for a Secret of this very client. Nothing else is ever taken over (rule 6)."""
-    owner, client = secret.owner, observed.client.metadata
-    if owner is not None and owner.uid == client.uid:
-        return None
-    earlier_self = owner is not None and (owner.kind, owner.name) == ("ApiClient", client.name)
-    return Found.LEFTOVER if earlier_self else Found.FOREIGN
-
-
-def _from_metadata(observed: Observed, secret: SecretMetadata, credentials: list[Credential]) -> Found:
-    known, status = current(credentials), observed.client.status.secret
-    unchanged = (
-        known is not None
-        and known.pepper in observed.peppers
-        and status is not None
-        and (status.name, status.resource_version) == (secret.name, secret.resource_version)
-        and metadata_right(observed.client, observed.issuer, secret)
-    )
-    return Found.RIGHT if unchanged else Found.UNREAD
-
-
-def _from_bytes(observed: Observed, read: SecretRead, credentials: list[Credential], last_id: int) -> Found:
-    known = current(credentials)
-    if read.immutable or read.type != CREDENTIALS_SECRET_TYPE:
-        return Found.FOREIGN
-    if read.stamp is not None and read.stamp.id > last_id:
-        return Found.NEWER
-    if known is None or not read.digests:
-        return Found.EDITED
-    if known.pepper not in observed.peppers:
-        return Found.REKEYED if _untouched(observed, read, known) else Found.EDITED
-    if not same_digest(read.digests[known.pepper], known.digest):
-        return Found.EDITED
-    right = (
-        read.stamp is not None
-        and read.stamp.id == known.id
-        and read.public_data_right
-        and metadata_right(observed.client, observed.issuer, read.metadata)
-    )
-    return Found.RIGHT if right else Found.DRIFTED
-
-
-def _untouched(observed: Observed, read: SecretRead, known: Credential) -> bool:
-    """Whether the bytes are those of the known credential, where no digest can tell (rules 7 and 25).
-
-    Either nobody wrote the Secret since it was last found right, or an operator has put its MAC on it anew.
-    """
-    status = observed.client.status.secret
-    version = (read.metadata.name, read.metadata.resource_version)
-    same_version = status is not None and (status.name, status.resource_version) == version
-    return same_version or (read.stamp is not None and read.stamp.id == known.id)
+#: How many Secrets under other names are looked at, each of which costs a GET. The others stay until the client goes.
+_MOST_OTHERS = 4
 
 
 @dataclass(frozen=True)
@@ -107,7 +39,7 @@ class SecretSituation:
 
     observed: Observed
     now: datetime
-    wish: DesiredStatus
+    desired: DesiredStatus
     effective: Effective
     found: Found
     credentials: list[Credential]
@@ -118,6 +50,10 @@ class SecretSituation:
     destroyed: bool
     #: The spec cannot be obeyed: what is there stays as it is.
     spec_problem: bool
+    #: The client is to have no secret: none is issued.
+    secretless: bool = False
+    #: And the one that it had goes now; while suspended that waits, as all does (rule 3).
+    withdrawn: bool = False
 
     @cached_property
     def current(self) -> Credential | None:
@@ -129,12 +65,40 @@ class SecretSituation:
         return self.effective in ACCEPTS_TOKENS
 
     @cached_property
+    def emptied(self) -> bool:
+        """Whether the client has been destroyed, or is to have no secret: its Secrets go, and none is issued."""
+        return self.withdrawn or (self.destroyed and self.desired is DesiredStatus.RETIRED)
+
+    @cached_property
+    def going(self) -> SecretMetadata | None:
+        """The Secret under the client's name, while it is there and has to go."""
+        return secret_metadata(self.observed) if self.found is Found.LEFTOVER or self._ends_with_client else None
+
+    @property
+    def _ends_with_client(self) -> bool:
+        """Whether it is the client's own, also where it was made immutable, and none may stay."""
+        match self.observed.secret:
+            case SecretMetadata():
+                return self.emptied and self.found is not Found.FOREIGN
+            case SecretRead() as read:
+                owned = whose_bytes(self.observed, read) is None
+                return self.emptied and owned and read.type == CREDENTIALS_SECRET_TYPE
+            case _:
+                return False
+
+    @cached_property
     def moved(self) -> bool:
         """Whether ``spec.secret.name`` was changed and the Secret of that name does not hold the current credential."""
         status = self.observed.client.status.secret
         if self.current is None or status is None or self.found in (Found.RIGHT, Found.DRIFTED):
             return False
         return status.name != self.observed.client.secret_name
+
+    @cached_property
+    def revoked(self) -> bool:
+        """Whether spec ends the current credential before its time (``spec.secret.notBefore``)."""
+        before = timing.revoked_before(self.observed.client.spec.secret, self.now)
+        return self.current is not None and before is not None and self.current.issued_time < before
 
     @cached_property
     def overlap(self) -> timedelta:
@@ -159,7 +123,9 @@ class SecretSituation:
     @cached_property
     def conflict(self) -> bool:
         """Whether the Secret is somebody else's, or fought over, while the client needs it."""
-        needed = self.wish is not DesiredStatus.RETIRED and (self.acting or self.current is None)
+        if self.secretless:
+            return False
+        needed = self.desired is not DesiredStatus.RETIRED and (self.acting or self.current is None)
         return needed and (self.found is Found.FOREIGN or self.conflict_until is not None)
 
 
@@ -169,10 +135,10 @@ def cause_of_rotation(s: SecretSituation) -> Cause | None:
 
 
 def _due_cause(s: SecretSituation) -> Cause | None:
-    if s.spec_problem or s.found in (Found.UNREAD, Found.FOREIGN):
+    if s.secretless or s.spec_problem or s.found in (Found.UNREAD, Found.FOREIGN, Found.LEFTOVER):
         return None
     if s.current is None:
-        return None if s.wish is DesiredStatus.RETIRED else Cause.FIRST
+        return None if s.desired is DesiredStatus.RETIRED else Cause.FIRST
     if not s.acting:
         return None
     causes = _ASKED_FOR if s.conflict_until is not None else _CAUSES
@@ -203,6 +169,10 @@ def _other_revision(s: SecretSituation) -> bool:
     return s.current is not None and s.current.revision != s.observed.client.spec.secret.revision
 
 
+def _revoked(s: SecretSituation) -> bool:
+    return s.revoked
+
+
 def _requested(s: SecretSituation) -> bool:
     return unanswered_request(s) is not None
 
@@ -219,7 +189,11 @@ def _old(s: SecretSituation) -> bool:
 _Causes = tuple[tuple[Callable[[SecretSituation], bool], Cause], ...]
 
 #: What a person asks for is done also while the Secret is fought over: it is no answer to the one who edits it.
-_ASKED_FOR: _Causes = ((_other_revision, Cause.REVISION), (_requested, Cause.REQUEST))
+_ASKED_FOR: _Causes = (
+    (_revoked, Cause.REVOKED),
+    (_other_revision, Cause.REVISION),
+    (_requested, Cause.REQUEST),
+)
 
 _CAUSES: _Causes = (
     (_gone, Cause.MISSING),
@@ -237,28 +211,30 @@ def next_step(s: SecretSituation) -> Step | None:
     return next((step for rule in _STEPS if (step := rule(s)) is not None), None)
 
 
-def _remove_when_destroyed(s: SecretSituation) -> Step | None:
-    """The end of a retirement takes the Secret away (rule 8)."""
-    secret = secret_metadata(s.observed)
-    if not s.destroyed or s.wish is not DesiredStatus.RETIRED or secret is None or s.found is Found.FOREIGN:
-        return None
-    return DeleteSecret(secret.name, secret.uid, secret.resource_version)
+def _remove(s: SecretSituation) -> Step | None:
+    """The end of a retirement takes the Secret away (rule 8); one of an earlier client is never used (rule 11)."""
+    if s.going is None or s.going.deleting:
+        return None  # its finalizers are waited for
+    return _delete(s.observed.secret)
+
+
+def _delete(secret: SecretSeen) -> Step | None:
+    """Delete a Secret, which is read first: only that tells whether the operator made it."""
+    match secret:
+        case SecretMetadata():
+            return ReadSecret(secret.name)
+        case SecretRead(metadata=metadata):
+            return DeleteSecret(metadata.name, metadata.uid, metadata.resource_version)
+        case _:
+            return None
 
 
 def _read(s: SecretSituation) -> Step | None:
     """Only a GET tells what is in a changed Secret, and that a missing one is really gone (rule 6)."""
-    if s.destroyed and s.wish is DesiredStatus.RETIRED:
+    if s.emptied:
         return None
     maybe_gone = s.found is Found.UNSEEN and s.current is not None and not s.moved
     return ReadSecret(s.observed.client.secret_name) if maybe_gone or s.found is Found.UNREAD else None
-
-
-def _remove_leftover(s: SecretSituation) -> Step | None:
-    """The Secret of an earlier client of the same name is never used again (rules 6 and 11)."""
-    secret = secret_metadata(s.observed)
-    if s.found is not Found.LEFTOVER or secret is None:
-        return None
-    return DeleteSecret(secret.name, secret.uid, secret.resource_version)
 
 
 def _issue(s: SecretSituation) -> Step | None:
@@ -280,18 +256,27 @@ def _repair(s: SecretSituation) -> Step | None:
 
 
 def _remove_moved(s: SecretSituation) -> Step | None:
-    """A Secret left under an earlier name goes once nothing in it is valid any more."""
+    """A Secret left under an earlier name goes once nothing in it is valid any more.
+
+    Others may name the client as their owner: a copy, or a Secret of another type. Those stay.
+    """
     overlapping = any(c.state is CredentialState.PREVIOUS for c in s.credentials)
-    if not s.observed.other_secrets or not (s.destroyed or (s.acting and not overlapping and not s.moved)):
+    if not (s.destroyed or (s.acting and not overlapping and not s.moved)):
         return None
-    other = s.observed.other_secrets[0]
-    return DeleteSecret(other.name, other.uid, other.resource_version)
+    left = next(filter(_may_be_left, s.observed.other_secrets[:_MOST_OTHERS]), None)
+    return _delete(left) if left is not None else None
+
+
+def _may_be_left(other: SecretMetadata | SecretRead) -> bool:
+    """Whether another Secret of the client was made by the operator, so far as is known, and is still to be deleted."""
+    if isinstance(other, SecretRead):
+        return other.genuine and not other.metadata.deleting
+    return CREDENTIAL_ANNOTATION in other.annotations and not other.deleting
 
 
 _STEPS: tuple[Callable[[SecretSituation], Step | None], ...] = (
-    _remove_when_destroyed,
+    _remove,
     _read,
-    _remove_leftover,
     _issue,
     _repair,
     _remove_moved,
@@ -299,7 +284,8 @@ _STEPS: tuple[Callable[[SecretSituation], Step | None], ...] = (
 
 
 def _new_stamp(s: SecretSituation, cause: Cause) -> Stamp:
-    client, issued = s.observed.client, timing.whole_second(s.now)
+    client = s.observed.client
+    issued = _issue_time(client.spec.secret, s.now)
     found_id = (
         s.observed.secret.stamp.id if isinstance(s.observed.secret, SecretRead) and s.observed.secret.stamp else 0
     )
@@ -313,12 +299,7 @@ def _new_stamp(s: SecretSituation, cause: Cause) -> Stamp:
     )
 
 
-def secret_metadata(observed: Observed) -> SecretMetadata | None:
-    """The metadata of the Secret, however it is known; None when there is none or nobody knows."""
-    match observed.secret:
-        case SecretMetadata() as metadata:
-            return metadata
-        case SecretRead() as read:
-            return read.metadata
-        case _:
-            return None
+def _issue_time(secret: SecretSpec, now: datetime) -> datetime:
+    """The present in whole seconds; never before what revokes, which is rounded up, so that it lives."""
+    begun, before = timing.whole_second(now), timing.revoked_before(secret, now)
+    return begun if before is None else max(begun, before)

@@ -1,11 +1,13 @@
-"""Times that follow from a spec: defaults that depend on other fields, and whether they can be obeyed."""
+"""Times that follow from a spec: defaults that depend on other fields."""
 
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
-from apiclients.resources.apiclient import ApiClientSpec, SecretSpec
-from apiclients.resources.fields import format_duration, format_time
+from apiclients.resources.apiclient import SecretSpec
 
+#: How long secrets and tokens have to live at least, unless the operator's settings say less: each rotation is two
+#: writes.
+MIN_LIFETIME = timedelta(minutes=1)
 #: How soon to look again while the clock cannot be trusted.
 CLOCK_RETRY = timedelta(seconds=30)
 _RENEW_BEFORE = timedelta(days=14)
@@ -27,31 +29,6 @@ def overlap(secret: SecretSpec) -> timedelta:
     return secret.overlap if secret.overlap is not None else min(_OVERLAP, renew_before(secret))
 
 
-def spec_problem(spec: ApiClientSpec, now: datetime) -> str | None:
-    """What in a spec cannot be obeyed and what to change, in one sentence; None when all is well.
-
-    These are the things that a CRD must not refuse: a 422 makes some GitOps tools delete and recreate (rule 27).
-    """
-    secret, not_before = spec.secret, spec.tokens.not_before
-    lifetime = format_duration(secret.lifetime)
-    if secret.renew_before is not None and secret.renew_before >= secret.lifetime:
-        return (
-            f"spec.secret.renewBefore ({format_duration(secret.renew_before)}) must be less than "
-            f"spec.secret.lifetime ({lifetime}): lower renewBefore or remove it"
-        )
-    if secret.overlap is not None and secret.overlap >= secret.lifetime:
-        return (
-            f"spec.secret.overlap ({format_duration(secret.overlap)}) must be less than "
-            f"spec.secret.lifetime ({lifetime}): lower overlap or remove it"
-        )
-    if not_before is not None and demanded_not_before(ceil(not_before.timestamp()), now.timestamp()) is None:
-        return (
-            f"spec.tokens.notBefore ({format_time(not_before)}) lies in the future: "
-            "set a time that has passed, such as the present"
-        )
-    return None
-
-
 def whole_second(now: datetime) -> datetime:
     """The second that has begun."""
     return now.astimezone(UTC).replace(microsecond=0)
@@ -61,6 +38,14 @@ def next_second(now: datetime) -> datetime:
     """The present, rounded up to whole seconds."""
     begun = whole_second(now)
     return begun if now == begun else begun + timedelta(seconds=1)
+
+
+def revoked_before(secret: SecretSpec, now: datetime) -> datetime | None:
+    """Secrets and tokens issued before this are refused for good; None where spec does not ask for it by now."""
+    wanted = secret.not_before
+    if wanted is None or demanded_not_before(ceil(wanted.timestamp()), now.timestamp()) is None:
+        return None
+    return next_second(wanted)
 
 
 def demanded_not_before(spec_not_before: int | None, now: float) -> int | None:

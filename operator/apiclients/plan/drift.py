@@ -4,18 +4,18 @@ from collections.abc import Mapping
 
 from apiclients.plan.live import LiveState
 from apiclients.plan.manifests import Manifest, Manifests
-from apiclients.plan.merge import differences, leaves
-from apiclients.plan.model import Drift, ObjectId
-from apiclients.plan.values import shown
-from apiclients.plan.world import AnyObject
+from apiclients.plan.model import Drift
+from apiclients.plan.values import differences, leaves, shown
+from apiclients.resources.objects import AnyObject
+from apiclients.resources.refs import ObjectRef
 
 
-def drift(base: Manifests, objects: Mapping[ObjectId, AnyObject], live: LiveState | None) -> list[Drift]:
+def drift(base: Manifests, objects: Mapping[ObjectRef, AnyObject], live: LiveState | None) -> list[Drift]:
     """All differences, by object; of objects that base declares, for others are not Git's.
 
     ``objects`` are those of ``live`` that could be read.
     """
-    if live is None:
+    if live is None or base.is_live:
         return []
     found: list[Drift] = []
     for manifest in sorted(base.usable(), key=lambda manifest: manifest.id):
@@ -43,7 +43,7 @@ def _of_object(manifest: Manifest, live: AnyObject) -> list[Drift]:
     ]
 
 
-def _labels(name: ObjectId, base: Mapping[str, str], live: Mapping[str, str]) -> list[Drift]:
+def _labels(name: ObjectRef, base: Mapping[str, str], live: Mapping[str, str]) -> list[Drift]:
     return [
         Drift(name, f"metadata.labels.{key}", value, live.get(key), reset=True)
         for key, value in sorted(base.items())

@@ -5,39 +5,38 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from apiclients.lifecycle.approvals import near_miss, ruling
+from apiclients.lifecycle.contract_view import claim
 from apiclients.lifecycle.timing import overlap
-from apiclients.plan import acknowledge
-from apiclients.plan.changes import changes_of, gravest, severity
+from apiclients.plan.blast_radius import BlastRadius, effect
+from apiclients.plan.changes import active, changes_of, gravest, held, outcome, severity, stalled
 from apiclients.plan.forecast import Forecast
 from apiclients.plan.live import LiveState
+from apiclients.plan.losses import api_acknowledgement, client_acknowledgement, token_loss
 from apiclients.plan.manifests import Manifest, Manifests
-from apiclients.plan.merge import differences
 from apiclients.plan.model import (
     Acknowledgement,
-    Change,
+    ChangeKind,
     Effect,
     Entry,
     FieldChange,
     Hold,
     Location,
-    ObjectId,
     SecretLoss,
     Severity,
     TokenLoss,
 )
-from apiclients.plan.outcome import active, held, outcome, stalled
-from apiclients.plan.ripples import Ripples, effect
-from apiclients.plan.tokens import token_loss
-from apiclients.plan.values import shown
-from apiclients.plan.world import AnyObject, key_of
+from apiclients.plan.values import differences, shown
+from apiclients.plan.world import condition_reason, key_of
 from apiclients.resources.api import ApiStatusName
 from apiclients.resources.apiclient import CredentialState, DesiredStatus
 from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.fields import format_duration, format_time
-from apiclients.resources.objects import Api, ApiClient, Contract
+from apiclients.resources.objects import AnyObject, Api, ApiClient, Contract, ContractApproval
+from apiclients.resources.refs import ObjectRef
 
-#: Reached without being named, these get entries of their own; others are told beside what reaches them.
-_OWN_ENTRY = frozenset({Change.RETIRE, Change.RESUME, Change.SUSPEND, Change.ROTATE})
+#: Reached without being named, these get entries of their own; others are listed with what reaches them.
+_OWN_ENTRY = frozenset({ChangeKind.RETIRE, ChangeKind.RESUME, ChangeKind.SUSPEND, ChangeKind.ROTATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,53 +47,53 @@ class Builder:
     base: Manifests
     head: Manifests
     live: LiveState | None
-    ripples: Ripples
+    blast_radius: BlastRadius
     #: New names and the old ones that they replace.
-    renamed: dict[ObjectId, ObjectId]
-    _reached: dict[ObjectId, list[ObjectId]] = field(default_factory=lambda: defaultdict(list))
+    renamed: dict[ObjectRef, ObjectRef]
+    _reached: dict[ObjectRef, list[ObjectRef]] = field(default_factory=lambda: defaultdict(list))
 
     def entries(self) -> list[Entry]:
         """All entries, the gravest first."""
-        for name, causes in self.ripples.causes.items():
+        for name, causes in self.blast_radius.causes.items():
             for cause in causes:
                 self._reached[cause].append(name)
         olds = set(self.renamed.values())
         made = [self._declared(name) for name in sorted(self.seen.declared) if name not in olds and self._planned(name)]
-        made += [self._reached_entry(name) for name in sorted(self.ripples.causes) if self._has_own_entry(name)]
+        made += [self._reached_entry(name) for name in sorted(self.blast_radius.causes) if self._has_own_entry(name)]
         return sorted(made, key=lambda entry: (-entry.severity.rank, entry.object))
 
-    def _planned(self, name: ObjectId) -> bool:
+    def _planned(self, name: ObjectRef) -> bool:
         """Not what the API server refuses: findings tell of it, and nothing happens."""
         manifest = self.head.objects.get(name)
         refused = manifest is not None and (manifest.refused or name in self.seen.unreadable)
         return not refused and (name in self.seen.before.objects or name in self.seen.after.objects)
 
-    def _has_own_entry(self, name: ObjectId) -> bool:
+    def _has_own_entry(self, name: ObjectRef) -> bool:
         before, after = self.seen.before.objects.get(name), self.seen.after.objects.get(name)
         return name.kind in ("ApiClient", "Api") and bool(_OWN_ENTRY & set(changes_of(before, after)))
 
-    def _declared(self, name: ObjectId) -> Entry:
+    def _declared(self, name: ObjectRef) -> Entry:
         old_name = self.renamed.get(name)
         before = self.seen.before.objects.get(old_name or name)
         after = self.seen.after.objects.get(name)
         deleted = name not in self.head.objects or old_name is not None
         changes = changes_of(before, after) if old_name is None else ()
         if old_name is not None:
-            changes = (Change.RENAME,)
+            changes = (ChangeKind.RENAME,)
         elif deleted:
-            changes = (Change.DELETE, *(c for c in changes if c is not Change.DELETE))
-        return self._entry(name, before, after, changes or (Change.UPDATE,), deleted=deleted)
+            changes = (ChangeKind.DELETE, *(c for c in changes if c is not ChangeKind.DELETE))
+        return self._entry(name, before, after, changes or (ChangeKind.UPDATE,), deleted=deleted)
 
-    def _reached_entry(self, name: ObjectId) -> Entry:
+    def _reached_entry(self, name: ObjectRef) -> Entry:
         before, after = self.seen.before.objects.get(name), self.seen.after.objects.get(name)
         return self._entry(name, before, after, changes_of(before, after), deleted=False)
 
     def _entry(
         self,
-        name: ObjectId,
+        name: ObjectRef,
         before: AnyObject | None,
         after: AnyObject | None,
-        changes: tuple[Change, ...],
+        changes: tuple[ChangeKind, ...],
         *,
         deleted: bool,
     ) -> Entry:
@@ -118,7 +117,7 @@ class Builder:
             after=new.status if new is not None and not (deleted and old_name is None and not refused) else None,
             location=self._location(name),
             declared=name in self.seen.declared,
-            because=self.ripples.causes.get(name, ()),
+            because=self.blast_radius.causes.get(name, ()),
             blocked=waits,
             notes=tuple(self._notes(before, after, changes, refused=refused)),
             fields=self._fields(name) if old_name is None else (),
@@ -129,19 +128,20 @@ class Builder:
             acknowledgement=acknowledgement,
             holds=self._holds(after),
             renamed_from=old_name,
+            rename_note=_rename_note(before, after) if old_name is not None else None,
         )
 
     # The parts of an entry
 
-    def _effects(self, name: ObjectId, before: AnyObject | None, after: AnyObject | None) -> tuple[Effect, ...]:
+    def _effects(self, name: ObjectRef, before: AnyObject | None, after: AnyObject | None) -> tuple[Effect, ...]:
         """What reaches others through this object; for a client or Api with the contracts that go with it."""
         names = set(self._reached.get(name, ())) | set(self._reached.get(self.renamed.get(name, name), ()))
-        names |= {one for one in self._contracts_of(before, after) if one in self.ripples.changed}
+        names |= {one for one in self._contracts_of(before, after) if one in self.blast_radius.changed}
         names -= {name}
         found = (effect(self.seen, one) for one in sorted(names))
         return tuple(one for one in found if one is not None)
 
-    def _contracts_of(self, *objects: AnyObject | None) -> Iterable[ObjectId]:
+    def _contracts_of(self, *objects: AnyObject | None) -> Iterable[ObjectRef]:
         for obj in objects:
             for world in (self.seen.before, self.seen.after):
                 if isinstance(obj, ApiClient):
@@ -150,17 +150,17 @@ class Builder:
                     yield from _ids(world.contracts_of_api(key_of(obj)))
 
     def _acknowledgement(
-        self, before: AnyObject | None, after: AnyObject | None, changes: tuple[Change, ...], *, deleted: bool
+        self, before: AnyObject | None, after: AnyObject | None, changes: tuple[ChangeKind, ...], *, deleted: bool
     ) -> Acknowledgement | None:
-        if not deleted and Change.RETIRE not in changes:
+        if not deleted and ChangeKind.RETIRE not in changes:
             return None
         subject = before if deleted else after
         if isinstance(subject, ApiClient):
-            return acknowledge.for_client(self.seen.before, self.seen.after, subject, deleted=deleted)
+            return client_acknowledgement(self.seen.before, self.seen.after, subject, deleted=deleted)
         if isinstance(subject, Api):
-            name = ObjectId("Api", *key_of(subject))
+            name = ObjectRef("Api", *key_of(subject))
             waits = name in self.seen.refused_deletions if deleted else _retirement_waits(after, changes)
-            return acknowledge.for_api(self.seen.before, self.seen.after, subject, waits=waits)
+            return api_acknowledgement(self.seen.before, self.seen.after, subject, waits=waits)
         return None
 
     def _tokens(self, before: AnyObject | None, after: AnyObject | None) -> TokenLoss | None:
@@ -168,7 +168,7 @@ class Builder:
             return None
         return token_loss(before, after if isinstance(after, ApiClient) else None, self.seen.before.now)
 
-    def _location(self, name: ObjectId) -> Location | None:
+    def _location(self, name: ObjectRef) -> Location | None:
         manifest = self.head.objects.get(name)
         if manifest is None:
             gone = self.base.objects.get(name)
@@ -197,6 +197,8 @@ class Builder:
         begun = after.status.desired_status is DesiredStatus.RETIRED is not before.status.desired_status
         if begun and after.status.retirement is not None:
             return (self._secret_loss(before, name, after.status.retirement.final_time),)
+        if not after.spec.secret.issue and not after.status.credentials and before.status.credentials:
+            return (self._secret_loss(before, name, None),)
         if _secret_moves(before, after):
             valid = [c.expires_time for c in after.status.credentials if c.state is CredentialState.PREVIOUS]
             return (self._secret_loss(before, name, max(valid, default=self.seen.before.now)),)
@@ -214,11 +216,11 @@ class Builder:
             return ()
         namespace = after.metadata.namespace
         return tuple(
-            Hold(h.name, h.reason, h.expires_time, ObjectId("ApiClientHold", namespace, h.name) in self.head.objects)
+            Hold(h.name, h.reason, h.expires_time, ObjectRef("ApiClientHold", namespace, h.name) in self.head.objects)
             for h in after.status.holds
         )
 
-    def _fields(self, name: ObjectId) -> tuple[FieldChange, ...]:
+    def _fields(self, name: ObjectRef) -> tuple[FieldChange, ...]:
         """The fields that the manifests change, for an object that is in both."""
         old, new = self.base.objects.get(name), self.head.objects.get(name)
         if old is None or new is None:
@@ -227,7 +229,7 @@ class Builder:
         return tuple(FieldChange(path, shown(before), shown(after)) for path, before, after in found)
 
     def _notes(
-        self, before: AnyObject | None, after: AnyObject | None, changes: tuple[Change, ...], *, refused: bool
+        self, before: AnyObject | None, after: AnyObject | None, changes: tuple[ChangeKind, ...], *, refused: bool
     ) -> list[str]:
         notes = []
         stuck = stalled(after)
@@ -235,19 +237,27 @@ class Builder:
             notes.append("The cluster refuses the deletion while these contracts are active and not acknowledged.")
         elif stuck is not None and stuck != stalled(before):
             notes.append(stuck.message)
-        if Change.RENAME in changes:
+        if ChangeKind.RENAME in changes:
             notes.append(_rename_note(before, after))
         if isinstance(after, ApiClient) and isinstance(before, ApiClient):
             notes += _client_notes(before, after, changes)
         if isinstance(after, Contract) and stuck is None:
-            notes += _contract_notes(after)
+            notes += [*_contract_notes(after), *self._near_misses(after)]
         if isinstance(after, Api):
             notes += self._api_notes(before, after, changes)
         return notes
 
-    def _api_notes(self, before: AnyObject | None, after: Api, changes: tuple[Change, ...]) -> list[str]:
+    def _near_misses(self, contract: Contract) -> list[str]:
+        """Approvals that seem to be meant for a contract that waits for one."""
+        if condition_reason(contract, ConditionType.READY) != Reason.PENDING_APPROVAL:
+            return []
+        approvals = [obj for obj in self.seen.after.objects.values() if isinstance(obj, ContractApproval)]
+        told = (near_miss(ruling(one), claim(contract), contract.spec.plan) for one in approvals)
+        return sorted(text for text in told if text is not None)
+
+    def _api_notes(self, before: AnyObject | None, after: Api, changes: tuple[ChangeKind, ...]) -> list[str]:
         notes = []
-        if after.status.retirement is not None and Change.RETIRE in changes:
+        if after.status.retirement is not None and ChangeKind.RETIRE in changes:
             notes.append(f"Calls are refused at once; final at {format_time(after.status.retirement.final_time)}.")
         for plan, lost in self._lost_scopes(before, after).items():
             notes.append(f"Contracts in force under plan {plan} lose scopes: {', '.join(lost)}.")
@@ -264,13 +274,13 @@ class Builder:
         return {plan: scopes for plan, scopes in lost.items() if scopes}
 
 
-def _ids(objects: Iterable[AnyObject]) -> Iterable[ObjectId]:
-    return (ObjectId(type(obj).__name__, *key_of(obj)) for obj in objects)
+def _ids(objects: Iterable[AnyObject]) -> Iterable[ObjectRef]:
+    return (ObjectRef(type(obj).__name__, *key_of(obj)) for obj in objects)
 
 
-def _retirement_waits(after: AnyObject | None, changes: tuple[Change, ...]) -> bool:
+def _retirement_waits(after: AnyObject | None, changes: tuple[ChangeKind, ...]) -> bool:
     """Whether a retirement was asked for that the operator holds."""
-    if Change.RETIRE not in changes:
+    if ChangeKind.RETIRE not in changes:
         return False
     if isinstance(after, ApiClient):
         return after.status.desired_status is not DesiredStatus.RETIRED
@@ -295,18 +305,18 @@ def _rename_note(before: AnyObject | None, after: AnyObject | None) -> str:
     return "An object under another name is another object; approvals of the old one do not count for it."
 
 
-def _client_notes(before: ApiClient, after: ApiClient, changes: tuple[Change, ...]) -> list[str]:
+def _client_notes(before: ApiClient, after: ApiClient, changes: tuple[ChangeKind, ...]) -> list[str]:
     notes = []
     end = after.status.retirement
-    if Change.RETIRE in changes and end is not None:
+    if ChangeKind.RETIRE in changes and end is not None:
         grace = format_duration(after.spec.retirement.grace_period)
         notes.append(
             f"Refused at once; destroyed at {format_time(end.final_time)} (gracePeriod {grace}), until then a revert "
             "brings everything back."
         )
-    if Change.RESUME in changes and before.status.retirement is not None and Change.ROTATE in changes:
+    if ChangeKind.RESUME in changes and before.status.retirement is not None and ChangeKind.ROTATE in changes:
         notes.append("Registered again after its retirement: a new secret, and none of the old tokens.")
-    elif Change.ROTATE in changes:
+    elif ChangeKind.ROTATE in changes:
         span = overlap(after.spec.secret)
         kept = f"stays valid for at most {format_duration(span)}" if span else "is refused at once"
         notes.append(f"A new secret is issued; the previous one {kept}.")
@@ -315,8 +325,8 @@ def _client_notes(before: ApiClient, after: ApiClient, changes: tuple[Change, ..
 
 def _contract_notes(after: Contract) -> list[str]:
     """Why it is not in force as asked, and what is in force meanwhile."""
-    told = {c.type: c for c in after.status.conditions}
-    ready, in_force = told.get(ConditionType.READY), told.get(ConditionType.ACTIVE)
+    conditions = {c.type: c for c in after.status.conditions}
+    ready, in_force = conditions.get(ConditionType.READY), conditions.get(ConditionType.ACTIVE)
     if ready is None or ready.reason == Reason.ACTIVE:
         return []
     meanwhile = [in_force.message] if active(after) and in_force is not None else []
@@ -326,7 +336,8 @@ def _contract_notes(after: Contract) -> list[str]:
 def _declared_parts(manifest: Manifest) -> dict[str, object]:
     metadata = manifest.content.get("metadata")
     parts = {k: metadata.get(k) for k in ("labels", "annotations")} if isinstance(metadata, dict) else {}
-    return {"metadata": {key: value for key, value in parts.items() if value}, "spec": manifest.content.get("spec")}
+    given = {key: value for key, value in parts.items() if value}
+    return ({"metadata": given} if given else {}) | {"spec": manifest.content.get("spec")}
 
 
 def _place(manifest: Manifest) -> Location:

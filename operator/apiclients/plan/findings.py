@@ -1,92 +1,99 @@
 """Findings from what the operator will make of the manifests, and from the plan's entries; all by its own verdicts."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
+from apiclients.lifecycle.contracts import client_not_found
 from apiclients.lifecycle.credentials import current
+from apiclients.lifecycle.spec_problems import spec_problem
+from apiclients.plan.changes import outcome, stalled
 from apiclients.plan.forecast import Forecast
 from apiclients.plan.manifests import Manifest, Manifests
-from apiclients.plan.model import Change, Drift, Entry, Finding, Level, Location, ObjectId, Severity
-from apiclients.plan.outcome import outcome, stalled
-from apiclients.plan.rules import (
-    CONTRACT_CLASH,
-    DANGLING,
+from apiclients.plan.model import ChangeKind, Drift, Entry, Finding, Location, Severity
+from apiclients.plan.values import counted
+from apiclients.plan.world import World
+from apiclients.resources.conditions import ConditionType, Reason
+from apiclients.resources.objects import AnyObject, ApiClient, ApiClientHold
+from apiclients.resources.plan_rules import (
     DISRUPTIVE,
     DRIFT,
-    FINAL,
-    FUTURE_NOT_BEFORE,
     HELD_LIVE,
     INVALID_FIELD,
     IRREVERSIBLE,
-    LONG_OVERLAP,
-    LONG_RENEW_BEFORE,
-    MISMATCH,
-    NO_PLAN,
     ORDER,
     RENAMED,
-    SECRET_CLASH,
-    TOO_MANY,
     UNACKNOWLEDGED,
-    Rule,
+    Level,
+    PlanRule,
 )
-from apiclients.plan.values import counted
-from apiclients.plan.world import AnyObject, World
-from apiclients.resources.conditions import ConditionType, Reason
-from apiclients.resources.objects import ApiClient, ApiClientHold
+from apiclients.resources.reasons import REASONS, PlanFinding
+from apiclients.resources.refs import ObjectRef
 
-_BY_REASON: dict[str, tuple[Rule, tuple[str, ...]]] = {
-    Reason.CLIENT_NOT_FOUND: (DANGLING, ("spec", "clientName")),
-    Reason.API_NOT_FOUND: (DANGLING, ("spec", "api")),
-    Reason.CONTRACT_NOT_FOUND: (DANGLING, ("spec", "contract")),
-    Reason.PLAN_NOT_FOUND: (NO_PLAN, ("spec", "plan")),
-    Reason.CONFLICT: (CONTRACT_CLASH, ("spec", "clientName")),
-    Reason.TOO_MANY_CONTRACTS: (TOO_MANY, ("spec", "clientName")),
-    Reason.MISMATCH: (MISMATCH, ("spec",)),
-    Reason.SECRET_CONFLICT: (SECRET_CLASH, ("spec", "secret", "name")),
-    Reason.RETIREMENT_IS_FINAL: (FINAL, ("spec", "desiredStatus")),
-}
-#: What cannot be obeyed, by the field that the operator's sentence begins with.
-_UNOBEYABLE: dict[str, tuple[Rule, tuple[str, ...]]] = {
-    "spec.tokens.notBefore": (FUTURE_NOT_BEFORE, ("spec", "tokens", "notBefore")),
-    "spec.secret.overlap": (LONG_OVERLAP, ("spec", "secret", "overlap")),
-    "spec.secret.renewBefore": (LONG_RENEW_BEFORE, ("spec", "secret", "renewBefore")),
-}
+_LEVELS = list(Level)
 
 
-def verdicts(manifests: Manifests, world: World) -> Iterator[Finding]:
+def findings(
+    base: Manifests, head: Manifests, seen: Forecast, entries: Iterable[Entry], drifted: Iterable[Drift]
+) -> tuple[Finding, ...]:
+    """Everything that a reviewer should know, gravest first."""
+    old = [*base.findings, *of_objects(base, seen.before)]
+    new = [*head.findings, *of_objects(head, seen.after), *unreadable(seen, head)]
+    found = [*_marked(new, old), *of_entries(entries, head), *order(seen, head, base), *of_drift(drifted, base)]
+    return tuple(sorted(found, key=_sort_key))
+
+
+def _marked(new: Iterable[Finding], old: Iterable[Finding]) -> list[Finding]:
+    """Findings of head; those that base has as well are not new, wherever they stand by now."""
+    known = {_identity(finding) for finding in old}
+    return [replace(finding, new=_identity(finding) not in known) for finding in new]
+
+
+def _identity(finding: Finding) -> tuple[object, ...]:
+    place = finding.location.file if finding.object is None and finding.location is not None else None
+    return finding.rule, finding.object, finding.subject, place
+
+
+def _sort_key(finding: Finding) -> tuple[object, ...]:
+    location = finding.location
+    place = (location.file, location.line) if location is not None else ("", 0)
+    return not finding.new, _LEVELS.index(finding.level), *place, finding.rule, finding.message
+
+
+def of_objects(manifests: Manifests, world: World) -> Iterator[Finding]:
     """What the operator will find wrong with objects of these manifests."""
     for name in sorted(manifests.objects):
         manifest, obj = manifests.objects[name], world.objects.get(name)
         if obj is None or manifest.refused:
             continue
-        found = _verdict(obj)
+        found = _problem(obj, world)
         if found is not None:
-            rule, path, message = found
-            yield _finding(rule, f"{name}: {message}", name, manifest.place(*path), ".".join(path))
+            where, message = found
+            subject = ".".join(where.field)
+            yield _finding(where.rule, f"{name}: {message}", name, manifest.place(*where.field), subject)
 
 
-def _verdict(obj: AnyObject) -> tuple[Rule, tuple[str, ...], str] | None:
-    ready = next((c for c in obj.status.conditions if c.type == ConditionType.READY), None)
-    verdict = stalled(obj) or ready
+def _problem(obj: AnyObject, world: World) -> tuple[PlanFinding, str] | None:
+    """By which rule an object is reported, and what is said of it."""
     if isinstance(obj, ApiClientHold):
-        return _hold(obj)
-    if verdict is None or (verdict.status == "True" and verdict.type == ConditionType.READY):
+        return _hold_of_nobody(obj)
+    ready = next((c for c in obj.status.conditions if c.type == ConditionType.READY and c.status != "True"), None)
+    condition = stalled(obj) or ready
+    if condition is None:
         return None
-    if verdict.reason == Reason.INVALID_SPEC:
-        known = next((found for field, found in _UNOBEYABLE.items() if verdict.message.startswith(field)), None)
-        rule, path = known or (INVALID_FIELD, ("spec",))
-        return rule, path, verdict.message
-    if verdict.reason not in _BY_REASON:
-        return None
-    rule, path = _BY_REASON[verdict.reason]
-    return rule, path, verdict.message
+    if condition.reason == Reason.INVALID_SPEC and isinstance(obj, ApiClient):
+        problem = spec_problem(obj.spec, world.now)
+        if problem is not None:
+            return PlanFinding(problem.rule, problem.field), problem.message
+    meaning = REASONS.get(Reason(condition.reason))
+    return (meaning.finding, condition.message) if meaning is not None and meaning.finding is not None else None
 
 
-def _hold(hold: ApiClientHold) -> tuple[Rule, tuple[str, ...], str] | None:
+def _hold_of_nobody(hold: ApiClientHold) -> tuple[PlanFinding, str] | None:
     if hold.spec.client_name is None or hold.status.stopped_count != 0:
         return None
     holding = any(c.type == ConditionType.ACTIVE and c.status == "True" for c in hold.status.conditions)
-    message = f"There is no ApiClient {hold.spec.client_name} in this namespace (yet)."
-    return (DANGLING, ("spec", "clientName"), message) if holding else None
+    finding = REASONS[Reason.CLIENT_NOT_FOUND].finding
+    return (finding, client_not_found(hold.spec.client_name)) if holding and finding is not None else None
 
 
 def of_entries(entries: Iterable[Entry], head: Manifests) -> Iterator[Finding]:
@@ -100,10 +107,10 @@ def _of_entry(entry: Entry, manifest: Manifest | None) -> Iterator[Finding]:
     if entry.unacknowledged and entry.acknowledgement is not None:
         yield _finding(UNACKNOWLEDGED, _unacknowledged(entry), name, place, "acknowledgement")
     if entry.renamed_from is not None:
-        message = f"{entry.renamed_from} becomes {name}: {entry.notes[-1] if entry.notes else ''}".rstrip(": ")
+        message = f"{entry.renamed_from} becomes {name}: {entry.rename_note or ''}".rstrip(": ")
         yield _finding(RENAMED, message, name, manifest.location if manifest else place, "rename")
     for hold in entry.holds:
-        if not hold.in_git and Change.HELD not in entry.changes:
+        if not hold.in_git and ChangeKind.HELD not in entry.changes:
             message = f"{name} is stopped by the live hold {hold.name} ({hold.reason}), which is not in Git"
             yield _finding(HELD_LIVE, message, name, place, hold.name)
     if entry.unacknowledged:
@@ -157,9 +164,9 @@ def order(seen: Forecast, head: Manifests, base: Manifests) -> Iterator[Finding]
         yield _finding(ORDER, message, name, manifest.location if manifest is not None else None, "order")
 
 
-def uncertain(seen: Forecast) -> frozenset[ObjectId]:
+def uncertain(seen: Forecast) -> frozenset[ObjectRef]:
     """The objects that end otherwise when the change arrives in another order."""
-    found: set[ObjectId] = set()
+    found: set[ObjectRef] = set()
     for world in seen.otherwise:
         for name in world.objects.keys() | seen.after.objects.keys():
             one, other = seen.after.objects.get(name), world.objects.get(name)
@@ -183,5 +190,5 @@ def unreadable(seen: Forecast, head: Manifests) -> Iterator[Finding]:
         yield _finding(INVALID_FIELD, problem, name, head.objects[name].location, "spec")
 
 
-def _finding(rule: Rule, message: str, name: ObjectId, location: Location | None, subject: str) -> Finding:
+def _finding(rule: PlanRule, message: str, name: ObjectRef, location: Location | None, subject: str) -> Finding:
     return Finding(rule.id, rule.level, message, name, location, subject)

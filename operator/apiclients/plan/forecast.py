@@ -5,18 +5,23 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from apiclients.lifecycle.acknowledgement import api_retirement_is_held, api_wish, client_wish, unacknowledged
-from apiclients.plan.assumptions import assume_apis, count_unseen, told_uids
+from apiclients.lifecycle.acknowledgement import (
+    api_desired_status,
+    api_retirement_is_held,
+    client_desired_status,
+    unacknowledged,
+)
+from apiclients.plan.assumptions import assume_apis, assume_issuers, count_unseen, granted_uids
 from apiclients.plan.live import LiveState
 from apiclients.plan.manifests import Manifest, Manifests
 from apiclients.plan.merge import applied
-from apiclients.plan.model import ObjectId
-from apiclients.plan.settle import api_counts, contracts_of, settle
-from apiclients.plan.world import READERS, AnyObject, World
+from apiclients.plan.settle import settle
+from apiclients.plan.world import World
 from apiclients.resources.api import ApiStatusName
 from apiclients.resources.fields import format_time
 from apiclients.resources.names import API_VERSION
-from apiclients.resources.objects import Api, ApiClient, InvalidObjectError
+from apiclients.resources.objects import READERS, AnyObject, Api, ApiClient, InvalidObjectError
+from apiclients.resources.refs import ObjectRef
 
 Raw = Mapping[str, Any]
 
@@ -33,15 +38,15 @@ class Forecast:
     #: The world after the same changes arrived one by one, in two opposite orders.
     otherwise: tuple[World, ...]
     #: Objects whose manifests differ between base and head, those that go included.
-    declared: frozenset[ObjectId]
+    declared: frozenset[ObjectRef]
     #: Deletions that the cluster's policies refuse.
-    refused_deletions: frozenset[ObjectId]
-    #: Head's objects that cannot be read, and why: the API server refuses them.
-    unreadable: Mapping[ObjectId, str]
+    refused_deletions: frozenset[ObjectRef]
+    #: Head's objects that cannot be read, and why: the API server may take them, operator and gate cannot.
+    unreadable: Mapping[ObjectRef, str]
     #: The live objects, before anything was applied.
-    live: Mapping[ObjectId, AnyObject]
+    live: Mapping[ObjectRef, AnyObject]
     #: Live objects that fit no model of this version: they count as not there.
-    unknown_live: tuple[ObjectId, ...]
+    unknown_live: tuple[ObjectRef, ...]
 
 
 @dataclass(slots=True)
@@ -49,10 +54,10 @@ class _Stage:
     """A world together with the JSON that applying a manifest merges into."""
 
     world: World
-    raws: dict[ObjectId, Raw]
+    raws: dict[ObjectRef, Raw]
     #: UIDs of objects that nobody looked at, so far as others tell of them.
-    uids: Mapping[ObjectId, str] = field(default_factory=dict)
-    unreadable: dict[ObjectId, str] = field(default_factory=dict)
+    uids: Mapping[ObjectRef, str] = field(default_factory=dict)
+    unreadable: dict[ObjectRef, str] = field(default_factory=dict)
 
     def apply(self, manifest: Manifest, base: Manifest | None) -> None:
         """Apply a manifest, where ``base`` was applied before."""
@@ -76,14 +81,14 @@ class _Stage:
         ):
             self.world.put(_revised(old, new))
 
-    def remove(self, name: ObjectId) -> None:
+    def remove(self, name: ObjectRef) -> None:
         self.world.remove(name)
         self.raws.pop(name, None)
 
     def copy(self) -> "_Stage":
         return _Stage(self.world.copy(), dict(self.raws), self.uids)
 
-    def uid(self, name: ObjectId) -> str:
+    def uid(self, name: ObjectRef) -> str:
         """The UID of an object that is new, or that nobody looked at."""
         return self.uids.get(name, f"new-{name.kind}-{name.namespace}-{name.name}")
 
@@ -92,13 +97,15 @@ def forecast(base: Manifests, head: Manifests, live: LiveState | None, now: date
     """Run both worlds. Raises UnsettledError, which is a bug."""
     stage = _Stage(World(now, live.namespace_labels if live is not None else None), {})
     unknown_live = _load(stage, live) if live is not None else ()
-    stage.uids = told_uids(stage.world, live)
+    stage.uids = granted_uids(stage.world, live)
     loaded = dict(stage.world.objects)
     for manifest in base.usable():
         stage.apply(manifest, manifest)
     declared = base.objects.keys() | head.objects.keys()
     manifests = [*base.usable(), *head.usable()]
-    assume_apis(stage.world, [manifest.content for manifest in manifests], declared, live)
+    contents = [manifest.content for manifest in manifests]
+    assume_apis(stage.world, contents, declared, live)
+    assume_issuers(stage.world, contents, declared, live)
     count_unseen(stage.world, live)
     settle(stage.world)
     before = stage.world
@@ -115,7 +122,7 @@ def forecast(base: Manifests, head: Manifests, live: LiveState | None, now: date
     )
 
 
-def _load(stage: _Stage, live: LiveState) -> tuple[ObjectId, ...]:
+def _load(stage: _Stage, live: LiveState) -> tuple[ObjectRef, ...]:
     unknown = []
     for name in sorted(live.objects):
         raw = live.objects[name]
@@ -131,12 +138,12 @@ def _load(stage: _Stage, live: LiveState) -> tuple[ObjectId, ...]:
     return tuple(unknown)
 
 
-def _changed(base: Manifests, head: Manifests) -> list[ObjectId]:
+def _changed(base: Manifests, head: Manifests) -> list[ObjectRef]:
     names = sorted(base.objects.keys() | head.objects.keys())
     return [name for name in names if _content(base, name) != _content(head, name)]
 
 
-def _content(manifests: Manifests, name: ObjectId) -> object:
+def _content(manifests: Manifests, name: ObjectRef) -> object:
     manifest = manifests.objects.get(name)
     if manifest is None:
         return None
@@ -146,8 +153,8 @@ def _content(manifests: Manifests, name: ObjectId) -> object:
 
 
 def _advance(
-    stage: _Stage, base: Manifests, head: Manifests, changed: Iterable[ObjectId], *, one_by_one: bool
-) -> frozenset[ObjectId]:
+    stage: _Stage, base: Manifests, head: Manifests, changed: Iterable[ObjectRef], *, one_by_one: bool
+) -> frozenset[ObjectRef]:
     """Apply what differs; all of it before the operator looks, or with a look after each object.
 
     Clients and Apis go last, for what else goes may be what their deletion would have ended.
@@ -172,14 +179,14 @@ def _advance(
     return frozenset(guarded)
 
 
-def _may_go(world: World, name: ObjectId) -> bool:
+def _may_go(world: World, name: ObjectRef) -> bool:
     """Whether the policies let an object go; they ask the same as a retirement of it would be asked."""
     obj = world.objects.get(name)
     if isinstance(obj, ApiClient):
-        return not unacknowledged(client_wish(obj), contracts_of(world, obj).active_names)
+        return not unacknowledged(client_desired_status(obj), world.counts_of_client(name.key).active_names)
     if isinstance(obj, Api):
-        retiring = replace(api_wish(obj), desired=ApiStatusName.RETIRED, accepted=None)
-        return not api_retirement_is_held(retiring, api_counts(world, obj).active)
+        retiring = replace(api_desired_status(obj), requested=ApiStatusName.RETIRED, accepted=None)
+        return not api_retirement_is_held(retiring, world.counts_of_api(name.key).active)
     return True
 
 

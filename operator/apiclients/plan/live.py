@@ -1,16 +1,17 @@
 """The live state as plan needs it, and the file that holds it. It never holds a secret, nor a digest of one."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from apiclients.plan.model import LiveInfo, ObjectId
+from apiclients.plan.model import LiveInfo
 from apiclients.plan.schema_check import KINDS_BY_NAME
 from apiclients.resources.fields import format_time, parse_time
 from apiclients.resources.names import API_VERSION, ROTATE_REQUESTED_ANNOTATION
+from apiclients.resources.refs import ObjectRef
 
 #: Of the snapshot file: the first number changes when an old reader can no longer read it.
 FORMAT_VERSION = "1.0"
@@ -19,6 +20,9 @@ SNAPSHOT_KIND = "ApiClientSnapshot"
 _METADATA = (
     "name", "namespace", "uid", "generation", "resourceVersion", "creationTimestamp", "deletionTimestamp", "labels",
 )  # fmt: skip
+
+#: The field manager of `kubectl apply` without --server-side.
+_CLIENT_SIDE_APPLY = "kubectl-client-side-apply"
 
 
 class SnapshotError(ValueError):
@@ -45,11 +49,13 @@ class LiveState:
     source: str
     taken_time: datetime
     #: JSON objects of the project's kinds.
-    objects: Mapping[ObjectId, Mapping[str, Any]] = field(repr=False)
+    objects: Mapping[ObjectRef, Mapping[str, Any]] = field(repr=False)
     #: None: all namespaces were read.
     namespaces: frozenset[str] | None = None
     #: Labels by namespace; None where there was no right to read them.
     namespace_labels: Mapping[str, Mapping[str, str]] | None = None
+    #: Whether TokenIssuers were read, which have no namespace.
+    issuers_known: bool = False
     #: None where nobody looked, or there was no right to.
     workloads: tuple[Workload, ...] | None = None
 
@@ -60,7 +66,9 @@ class LiveState:
         return LiveInfo(self.source, self.taken_time, scope)
 
     def knows(self, namespace: str) -> bool:
-        """Whether it would hold an object of this namespace if there were one."""
+        """Whether it would hold an object of this namespace if there were one; TokenIssuers have the empty one."""
+        if not namespace:
+            return self.issuers_known
         return self.namespaces is None or namespace in self.namespaces
 
 
@@ -72,6 +80,7 @@ def live_state(
     namespaces: Collection[str] | None = None,
     namespace_labels: Mapping[str, Mapping[str, str]] | None = None,
     workloads: Iterable[Workload] | None = None,
+    issuers_known: bool = False,
 ) -> LiveState:
     """The live state from objects as the API server hands them out; what plan does not need is left out."""
     slim = {_id(obj): _slim(obj) for obj in objects if obj.get("kind") in KINDS_BY_NAME}
@@ -82,7 +91,7 @@ def live_state(
         mounting = tuple(Workload(w.kind, w.namespace, w.name, secrets) for w, secrets in kept if secrets)
     scope = None if namespaces is None else frozenset(namespaces)
     labels = namespace_labels if namespace_labels is None else {name: dict(v) for name, v in namespace_labels.items()}
-    return LiveState(source, taken_time, slim, scope, labels, mounting)
+    return LiveState(source, taken_time, slim, scope, labels, issuers_known, mounting)
 
 
 def workload(kind: str, obj: Mapping[str, Any]) -> Workload:
@@ -100,6 +109,7 @@ def to_snapshot(live: LiveState) -> bytes:
         "takenTime": format_time(live.taken_time),
         "namespaces": None if live.namespaces is None else sorted(live.namespaces),
         "namespaceLabels": live.namespace_labels,
+        "tokenIssuersRead": live.issuers_known,
         "workloads": None
         if live.workloads is None
         else [
@@ -123,6 +133,7 @@ def from_snapshot(data: bytes, name: str) -> LiveState:
             taken_time=parse_time(body["takenTime"]),
             namespaces=body["namespaces"],
             namespace_labels=body["namespaceLabels"],
+            issuers_known=body.get("tokenIssuersRead") is True,
             workloads=None
             if loads is None
             else [Workload(w["kind"], w["namespace"], w["name"], tuple(w["secrets"])) for w in loads],
@@ -130,7 +141,7 @@ def from_snapshot(data: bytes, name: str) -> LiveState:
     except SnapshotError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SnapshotError(f"{name} is no snapshot; `kubectl apiclient snapshot` writes one") from error
+        raise SnapshotError(f"{name} is not a snapshot; `kubectl apiclient snapshot` writes one") from error
 
 
 def _check_format(kind: object, version: str, name: str) -> None:
@@ -138,9 +149,9 @@ def _check_format(kind: object, version: str, name: str) -> None:
         raise SnapshotError(f"{name} is a {kind} of format {version}; this program reads {FORMAT_VERSION}")
 
 
-def _id(obj: Mapping[str, Any]) -> ObjectId:
+def _id(obj: Mapping[str, Any]) -> ObjectRef:
     meta = obj["metadata"]
-    return ObjectId(obj["kind"], meta.get("namespace", ""), meta["name"])
+    return ObjectRef(obj["kind"], meta.get("namespace", ""), meta["name"])
 
 
 def _slim(obj: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,10 +169,32 @@ def _slim(obj: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": slim,
         "spec": obj.get("spec") or {},
         "status": status,
+        "appliedFields": obj["appliedFields"] if "appliedFields" in obj else _applied_fields(meta),
     }
 
 
-def _client_secrets(objects: Mapping[ObjectId, Mapping[str, Any]]) -> set[tuple[str, str]]:
+def _applied_fields(meta: Mapping[str, Any]) -> list[list[str]]:
+    """The paths of fields that somebody applies, and that go from the object when their manifest drops them.
+
+    Their names alone; within lists nobody looks.
+    """
+    found: set[tuple[str, ...]] = set()
+    for entry in meta.get("managedFields") or []:
+        if entry.get("operation") == "Apply" or entry.get("manager") == _CLIENT_SIDE_APPLY:
+            fields = entry.get("fieldsV1") or {}
+            found.update(_paths(fields.get("f:spec") or {}, ("spec",)))
+            found.update(_paths((fields.get("f:metadata") or {}).get("f:labels") or {}, ("labels",)))
+    return sorted(map(list, found))
+
+
+def _paths(fields: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for key, below in fields.items():
+        if key.startswith("f:"):
+            own = (*path, key.removeprefix("f:"))
+            yield from _paths(below, own) if any(name.startswith("f:") for name in below) else (own,)
+
+
+def _client_secrets(objects: Mapping[ObjectRef, Mapping[str, Any]]) -> set[tuple[str, str]]:
     """The Secrets that clients have: only who mounts one of these is of interest."""
     found = set()
     for key, obj in objects.items():

@@ -1,32 +1,25 @@
 """Manifests: the project's objects in files, with the place of every field. Other kinds are passed over."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from apiclients.plan.model import Finding, Location, ObjectId
-from apiclients.plan.rules import (
+from apiclients.plan.kustomization import kustomization_findings
+from apiclients.plan.model import Finding, Location
+from apiclients.plan.schema_check import KINDS_BY_NAME, Problem, check, path_text
+from apiclients.plan.yaml_marks import Document, Marked, Path, YamlError, documents, parse
+from apiclients.resources.names import API_VERSION, GROUP
+from apiclients.resources.plan_rules import (
     DUPLICATE,
     INVALID_FIELD,
     INVALID_YAML,
     NO_NAMESPACE,
     UNKNOWN_KIND,
-    UNRENDERED,
-    Rule,
+    PlanRule,
 )
-from apiclients.plan.schema_check import KINDS_BY_NAME, Problem, check, path_text
-from apiclients.plan.yaml_marks import Marked, Path, YamlError, documents, parse
-from apiclients.resources.names import API_VERSION, GROUP
+from apiclients.resources.refs import ObjectRef
 
-#: Fields of a kustomization that change what its resources are.
-_TRANSFORMING = frozenset(
-    {
-        "namePrefix", "nameSuffix", "namespace", "patches", "patchesStrategicMerge", "patchesJson6902", "components",
-        "replacements", "vars", "helmCharts", "helmChartInflationGenerator", "generators", "transformers",
-        "commonLabels", "commonAnnotations", "labels",
-    }
-)  # fmt: skip
-_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_LOCAL_CONFIG = "config.kubernetes.io/local-config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +28,8 @@ class SourceFile:
 
     path: str
     text: str
+    #: Why nobody can apply it as it is, such as another encoding than UTF-8; ``text`` is what it seems to say.
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +39,34 @@ class Tree:
     #: How people call it: a folder, or a revision with its commit.
     label: str
     files: tuple[SourceFile, ...]
+    #: The folder or file that was read, as the paths of ``files`` begin.
+    root: str = ""
+
+    def inside(self, path: str) -> str:
+        """A path as it is within the tree, for comparing it with another tree; empty for a single file."""
+        return path.removeprefix(self.root).removeprefix("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A document, or a whole file, from which objects of ours could not be made out."""
+
+    #: Within the tree.
+    path: str
+    text: str
+    location: Location
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """One object as it is written."""
 
-    id: ObjectId
+    id: ObjectRef
     content: Mapping[str, Any]
     location: Location
+    #: Of its file, within the tree.
+    path: str
     problems: tuple[Problem, ...]
     _lines: Mapping[Path, int] = field(repr=False)
     _offset: int
@@ -62,6 +76,10 @@ class Manifest:
     def refused(self) -> bool:
         """Whether the API server would refuse it as it is."""
         return any(problem.refused for problem in self.problems)
+
+    def with_content(self, content: Mapping[str, Any]) -> "Manifest":
+        """The same object with something else in it, at the same place."""
+        return replace(self, content=content, problems=())
 
     def place(self, *path: str | int) -> Location:
         """Where a field is written; the nearest field around it that is."""
@@ -77,8 +95,13 @@ class Manifests:
     """The objects of base or head, and what is wrong with them."""
 
     label: str
-    objects: Mapping[ObjectId, Manifest]
+    objects: Mapping[ObjectRef, Manifest]
     findings: tuple[Finding, ...]
+    unread: tuple[Unread, ...] = ()
+    #: Made from the live objects, so these cannot differ from it.
+    is_live: bool = False
+    #: All files, by their paths within the tree.
+    files: Mapping[str, SourceFile] = field(default_factory=dict, repr=False)
 
     def usable(self) -> Iterator[Manifest]:
         """Those that the API server would take."""
@@ -117,20 +140,16 @@ class Reader:
 
     def read(self, tree: Tree) -> Manifests:
         """The objects of a tree; of two with one name the later counts, as kubectl would have it. Never raises."""
-        objects: dict[ObjectId, Manifest] = {}
-        findings: list[Finding] = []
+        reading = _Reading(tree, self._namespace)
         for file in sorted(tree.files, key=lambda file: file.path):
-            findings += _kustomization(file)
+            if file.problem is not None:
+                reading.pass_over(file)
+                continue
+            reading.findings += kustomization_findings(file.path, tree.inside(file.path), file.text)
             for document in documents(file.text):
-                if GROUP not in document.text:
-                    continue
-                parsed = self._parse(document.text)
-                findings += _yaml_findings(parsed, file.path, document.offset)
-                for found in parsed.objects:
-                    self._add(found, parsed, file.path, document.offset, objects, findings)
-        for manifest in objects.values():
-            findings += (_finding(manifest, problem) for problem in manifest.problems)
-        return Manifests(tree.label, objects, tuple(findings))
+                if GROUP in document.text:
+                    reading.take(file, document, self._parse(document.text))
+        return reading.manifests()
 
     def _parse(self, text: str) -> _Parsed:
         known = self._parsed.get(text)
@@ -143,33 +162,78 @@ class Reader:
             self._parsed[text] = known
         return known
 
-    def _add(
-        self,
-        found: _Object,
-        parsed: _Parsed,
-        path: str,
-        offset: int,
-        objects: dict[ObjectId, Manifest],
-        findings: list[Finding],
-    ) -> None:
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been read of one tree so far."""
+
+    tree: Tree
+    default_namespace: str | None
+    objects: dict[ObjectRef, Manifest] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+
+    def pass_over(self, file: SourceFile) -> None:
+        """A file that nobody can apply; it is ours if it seems to mention us."""
+        if GROUP in file.text:
+            self._unreadable(Unread(self.tree.inside(file.path), file.text, Location(file.path, 1), str(file.problem)))
+
+    def take(self, file: SourceFile, document: Document, parsed: _Parsed) -> None:
+        """The objects of a document."""
+        path = self.tree.inside(file.path)
+        if parsed.error is not None:
+            place = Location(file.path, document.offset + parsed.error.line)
+            self._unreadable(Unread(path, document.text, place, f"not valid YAML: {parsed.error.problem}"))
         lines = parsed.marked.lines if parsed.marked else {}
-        location = Location(path, offset + lines.get((*found.prefix, "metadata", "name"), lines.get(found.prefix, 1)))
-        name = ObjectId(found.kind, found.namespace or self._namespace or "default", found.name or "?")
-        manifest = Manifest(name, found.content, location, found.problems, lines, offset, found.prefix)
-        if found.kind not in KINDS_BY_NAME or found.content.get("apiVersion") != API_VERSION:
-            version = found.content.get("apiVersion")
-            findings.append(_of(manifest, UNKNOWN_KIND, f"there is no kind {found.kind} in {version}", "kind"))
-            return
-        if found.name is None:
-            findings += (_finding(manifest, problem) for problem in found.problems)
-            return
-        if found.namespace is None and self._namespace is None:
-            message = f"{found.kind} {found.name} has no metadata.namespace; planned in {name.namespace}"
-            findings.append(_of(manifest, NO_NAMESPACE, message, "namespace"))
-        if name in objects:
-            message = f"{name} is declared in {objects[name].location} already; this one was planned"
-            findings.append(_of(manifest, DUPLICATE, message, "duplicate"))
-        objects[name] = manifest
+        for found in parsed.objects:
+            manifest = self._manifest(found, lines, file, document.offset)
+            unidentified = _unidentified(found)
+            if unidentified is None:
+                self._add(found, manifest)
+                continue
+            self.unread.append(Unread(path, document.text, manifest.location, unidentified.message))
+            self.findings.append(_finding(manifest, unidentified))
+
+    def manifests(self) -> Manifests:
+        """All of the tree."""
+        for manifest in self.objects.values():
+            self.findings += (_finding(manifest, problem) for problem in manifest.problems)
+        files = {self.tree.inside(file.path): file for file in self.tree.files}
+        return Manifests(self.tree.label, self.objects, tuple(self.findings), tuple(self.unread), files=files)
+
+    def _unreadable(self, what: Unread) -> None:
+        self.unread.append(what)
+        self.findings.append(Finding(INVALID_YAML.id, INVALID_YAML.level, what.problem, None, what.location, "yaml"))
+
+    def _manifest(self, found: _Object, lines: Mapping[Path, int], file: SourceFile, offset: int) -> Manifest:
+        line = lines.get((*found.prefix, "metadata", "name"), lines.get(found.prefix, 1))
+        namespace = found.namespace or self.default_namespace or "default"
+        name = ObjectRef(found.kind, namespace if _has_namespace(found) else "", found.name or "?")
+        return Manifest(
+            id=name,
+            content=found.content,
+            location=Location(file.path, offset + line),
+            path=self.tree.inside(file.path),
+            problems=found.problems,
+            _lines=lines,
+            _offset=offset,
+            _prefix=found.prefix,
+        )
+
+    def _add(self, found: _Object, manifest: Manifest) -> None:
+        name = manifest.id
+        if found.namespace is None and self.default_namespace is None and _has_namespace(found):
+            message = f"{name.kind} {name.name} has no metadata.namespace; planned in {name.namespace}"
+            self.findings.append(_of(manifest, NO_NAMESPACE, message, "namespace"))
+        if name in self.objects:
+            message = f"{name} is declared in {self.objects[name].location} already; this one was planned"
+            self.findings.append(_of(manifest, DUPLICATE, message, "duplicate"))
+        self.objects[name] = manifest
+
+
+def _has_namespace(found: _Object) -> bool:
+    kind = KINDS_BY_NAME.get(found.kind)
+    return kind is None or kind.namespaced
 
 
 def _objects(marked: Marked) -> Iterator[_Object]:
@@ -183,8 +247,15 @@ def _objects_in(value: object, prefix: Path) -> Iterator[_Object]:
     if isinstance(kind, str) and kind.endswith("List") and isinstance(items, list):
         for number, item in enumerate(items):
             yield from _objects_in(item, (*prefix, "items", number))
-    elif value["apiVersion"].split("/")[0] == GROUP:
+    elif value["apiVersion"].split("/")[0] == GROUP and not _is_local(value):
         yield _object(value, kind if isinstance(kind, str) else "?", prefix)
+
+
+def _is_local(value: dict[str, Any]) -> bool:
+    """Whether kustomize, and so what applies with it, leaves the object out of what is applied."""
+    metadata = value.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return isinstance(annotations, dict) and annotations.get(_LOCAL_CONFIG) == "true"
 
 
 def _object(value: dict[str, Any], kind: str, prefix: Path) -> _Object:
@@ -198,28 +269,14 @@ def _name(value: object) -> str | None:
     return str(value) if isinstance(value, str | int | float) and value != "" else None
 
 
-def _yaml_findings(parsed: _Parsed, path: str, offset: int) -> Iterator[Finding]:
-    if parsed.error is not None:
-        location = Location(path, offset + parsed.error.line)
-        message = f"not valid YAML: {parsed.error.problem}"
-        yield Finding(INVALID_YAML.id, INVALID_YAML.level, message, None, location, "yaml")
-
-
-def _kustomization(file: SourceFile) -> Iterator[Finding]:
-    if file.path.rsplit("/", 1)[-1] not in _KUSTOMIZATIONS:
-        return
-    try:
-        marked = parse(file.text)
-    except YamlError as error:
-        location = Location(file.path, error.line)
-        yield Finding(INVALID_YAML.id, INVALID_YAML.level, f"not valid YAML: {error.problem}", None, location, "yaml")
-        return
-    value = marked.value if marked is not None else None
-    changing = sorted(_TRANSFORMING & value.keys()) if isinstance(value, dict) else []
-    if marked is not None and changing:
-        message = f"this kustomization changes what is applied ({', '.join(changing)}): plan the rendered output"
-        location = Location(file.path, marked.lines[changing[0],])
-        yield Finding(UNRENDERED.id, UNRENDERED.level, message, None, location, "kustomization")
+def _unidentified(found: _Object) -> Problem | None:
+    """Why nobody knows which object it is; None when it is known."""
+    version = found.content.get("apiVersion")
+    if found.kind not in KINDS_BY_NAME or version != API_VERSION:
+        return Problem(UNKNOWN_KIND, ("kind",), f"there is no kind {found.kind} in {version}")
+    if found.name is None:
+        return next((problem for problem in found.problems if problem.path[:1] == ("metadata",)), None)
+    return None
 
 
 def _finding(manifest: Manifest, problem: Problem) -> Finding:
@@ -236,7 +293,7 @@ def _finding(manifest: Manifest, problem: Problem) -> Finding:
     )
 
 
-def _of(manifest: Manifest, rule: Rule, message: str, subject: str) -> Finding:
+def _of(manifest: Manifest, rule: PlanRule, message: str, subject: str) -> Finding:
     return Finding(rule.id, rule.level, message, manifest.id, manifest.location, subject)
 
 

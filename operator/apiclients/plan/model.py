@@ -3,23 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
 
-
-class ObjectId(NamedTuple):
-    """Names one object."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Namespace and name."""
-        return self.namespace, self.name
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}"
+from apiclients.resources.plan_rules import BY_ID, Level
+from apiclients.resources.refs import ObjectRef
 
 
 class Severity(StrEnum):
@@ -40,7 +26,7 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
-class Change(StrEnum):
+class ChangeKind(StrEnum):
     """What happens to an object."""
 
     CREATE = "create"
@@ -57,6 +43,10 @@ class Change(StrEnum):
     APPROVAL_NEEDED = "approval needed"
     HELD = "held"
     RELEASED = "released"
+    IDENTITY_GAINED = "identity gained"
+    IDENTITY_LOST = "identity lost"
+    KEY_GAINED = "key gained"
+    KEY_LOST = "key lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +64,8 @@ class Location:
 class Effect:
     """What a change does to another object."""
 
-    object: ObjectId
-    change: Change
+    object: ObjectRef
+    change: ChangeKind
     severity: Severity
     before: str | None
     after: str | None
@@ -145,7 +135,7 @@ class FieldChange:
 class Drift:
     """Where the live object is not what base says."""
 
-    object: ObjectId
+    object: ObjectRef
     #: Empty: the whole object.
     path: str
     base: str | None
@@ -158,10 +148,10 @@ class Drift:
 class Entry:
     """What happens to one object."""
 
-    object: ObjectId
+    object: ObjectRef
     #: The gravest of ``changes``.
-    change: Change
-    changes: tuple[Change, ...]
+    change: ChangeKind
+    changes: tuple[ChangeKind, ...]
     severity: Severity
     #: Status in words, before and after; None where it is not there.
     before: str | None
@@ -170,7 +160,7 @@ class Entry:
     #: False: its manifest stays as it is, another object's change reaches it.
     declared: bool
     #: The objects whose change reaches it.
-    because: tuple[ObjectId, ...] = ()
+    because: tuple[ObjectRef, ...] = ()
     #: The change waits for people, or is refused: nothing happens until then.
     blocked: bool = False
     notes: tuple[str, ...] = ()
@@ -182,25 +172,19 @@ class Entry:
     secrets: tuple[SecretLoss, ...] = ()
     acknowledgement: Acknowledgement | None = None
     holds: tuple[Hold, ...] = ()
-    renamed_from: ObjectId | None = None
+    renamed_from: ObjectRef | None = None
+    #: What a rename means; also among the notes.
+    rename_note: str | None = None
 
     @property
     def contracts_ended(self) -> tuple[Effect, ...]:
         """The contracts that stop because of this change."""
-        return tuple(effect for effect in self.effects if effect.change is Change.CONTRACT_ENDED)
+        return tuple(effect for effect in self.effects if effect.change is ChangeKind.CONTRACT_ENDED)
 
     @property
     def unacknowledged(self) -> bool:
         """Whether it ends contracts that nobody has acknowledged."""
         return self.acknowledgement is not None and not self.acknowledgement.complete
-
-
-class Level(StrEnum):
-    """How bad a finding is."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +194,7 @@ class Finding:
     rule: str
     level: Level
     message: str
-    object: ObjectId | None
+    object: ObjectRef | None
     location: Location | None
     #: What of the object it is about, without values: it goes into the fingerprint.
     subject: str = ""
@@ -255,6 +239,16 @@ class Plan:
     def unacknowledged(self) -> tuple[Entry, ...]:
         """Changes that end contracts which nobody has acknowledged."""
         return tuple(entry for entry in self.entries if entry.unacknowledged)
+
+    @property
+    def invalid(self) -> tuple[Finding, ...]:
+        """What of head the API server would refuse or nobody can read, whether base has it as well or not."""
+        return tuple(finding for finding in self.findings if BY_ID[finding.rule].invalid)
+
+    @property
+    def shown_findings(self) -> tuple[Finding, ...]:
+        """Findings for people: new ones, and those that put the plan in doubt."""
+        return tuple(finding for finding in self.findings if finding.new or BY_ID[finding.rule].always_shown)
 
     @property
     def new_findings(self) -> tuple[Finding, ...]:

@@ -9,10 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from apiclients.lifecycle.identities import claimed_subject
 from apiclients.plan.live import LiveState
 from apiclients.plan.manifests import Manifests
-from apiclients.plan.model import ObjectId
+from apiclients.resources.apiclient import Identity
+from apiclients.resources.refs import ObjectRef
 
+#: Stands for the keys of others, whose ids may tell something: the public key of RFC 7517 appendix A.1.
+_SOME_JWKS = (
+    '{"keys": [{"kid": "hidden", "kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", '
+    '"y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}'
+)
 _WORDS = re.compile(r"[a-z0-9][-a-z0-9.]*")
 
 
@@ -48,14 +55,15 @@ def redacted(live: LiveState, base: Manifests, head: Manifests) -> LiveState:
     words = frozenset(word for text in texts for word in _WORDS.findall(text))
     names = _Names(own | (words & _namespaces(live)), own, words)
     objects = {}
-    for name in sorted(live.objects):
+    for name in sorted(name for name in live.objects if name.namespace):  # TokenIssuers tell of all namespaces
         obj = _object(name, live.objects[name], names)
-        objects[ObjectId(name.kind, obj["metadata"]["namespace"], obj["metadata"]["name"])] = obj
+        objects[ObjectRef(name.kind, obj["metadata"]["namespace"], obj["metadata"]["name"])] = obj
     labels = live.namespace_labels
     return replace(
         live,
         source="a cluster",
         objects=objects,
+        issuers_known=False,
         namespaces=None if live.namespaces is None else frozenset(names.namespace(n) for n in sorted(live.namespaces)),
         namespace_labels=None if labels is None else {names.namespace(n): labels[n] for n in sorted(labels)},
         workloads=None if live.workloads is None else tuple(w for w in live.workloads if w.namespace in own),
@@ -66,7 +74,7 @@ def _namespaces(live: LiveState) -> frozenset[str]:
     return frozenset(name.namespace for name in live.objects)
 
 
-def _object(name: ObjectId, raw: Mapping[str, Any], names: _Names) -> dict[str, Any]:
+def _object(name: ObjectRef, raw: Mapping[str, Any], names: _Names) -> dict[str, Any]:
     namespace, spec, status = name.namespace, dict(raw["spec"]), dict(raw["status"])
     own = namespace in names.own_namespaces
     metadata = {**raw["metadata"], "namespace": names.namespace(namespace)}
@@ -135,6 +143,20 @@ def _foreign_client(
     if acknowledged:
         contracts = [names.object("Contract", namespace, one) for one in acknowledged]
         spec["retirement"] = {**spec["retirement"], "acknowledgedContracts": contracts}
+    if "keys" in spec:
+        spec["keys"] = {"jwks": _SOME_JWKS}
+    if "identities" in spec:
+        spec["identities"] = [_identity(namespace, one, names) for one in spec["identities"]]
+    if "identities" in status:
+        known = status["identities"]
+        status["identities"] = [{**_identity(namespace, one, names), "since": one["since"]} for one in known]
     for part in ("holds", "conditions", "history", "contracts", "clientId"):
         status.pop(part, None)
     return spec, status
+
+
+def _identity(namespace: str, raw: Mapping[str, Any], names: _Names) -> dict[str, Any]:
+    """The same subject is hidden in the same way, whether a ServiceAccount or a subject is named."""
+    subject = claimed_subject(Identity.model_validate(raw), namespace)
+    issuer = names.object("TokenIssuer", "", raw["issuer"])
+    return {"issuer": issuer, "subject": names.object("Identity", namespace, subject)}

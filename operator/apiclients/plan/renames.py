@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from apiclients.plan.manifests import Manifest, Manifests
-from apiclients.plan.model import ObjectId
+from apiclients.resources.refs import ObjectRef
 
 #: What a renamed object still has in common with what it was; without any of these two specs are alike by chance.
 _TELLING = ("client", "version", "displayName", "description", "owner", "plans", "contract", "clientName", "reason")
 
 
-def renames(base: Manifests, head: Manifests) -> dict[ObjectId, ObjectId]:
+def renames(base: Manifests, head: Manifests) -> dict[ObjectRef, ObjectRef]:
     """New names and the old ones that they replace, one to one."""
     gone = [name for name in sorted(base.objects) if name not in head.objects]
-    found: dict[ObjectId, ObjectId] = {}
-    by_kind: dict[str, list[ObjectId]] = {}
+    found: dict[ObjectRef, ObjectRef] = {}
+    by_kind: dict[str, list[ObjectRef]] = {}
     for name in gone:
         by_kind.setdefault(name.kind, []).append(name)
     for name in sorted(head.objects):

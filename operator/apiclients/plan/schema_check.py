@@ -1,20 +1,28 @@
-"""Whether a manifest has the form that the API server demands: the schemas of the CRDs, read from the models.
+"""Whether a manifest has the form that the API server demands, read from the models.
 
-Only what a CustomResourceDefinition checks; life-cycle rules are no part of it (DESIGN rule 27).
+Only what the CustomResourceDefinitions and the policies about values check; life-cycle rules are no part of it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from apiclients.plan.rules import EMPTY_MAP, INVALID_FIELD, NO_DESIRED_STATUS, STATUS_IN_GIT, UNKNOWN_FIELD, Rule
 from apiclients.plan.yaml_marks import Path
+from apiclients.resources.apiclient import MAX_JWKS, PRIVATE_MEMBER_PATTERN
 from apiclients.resources.crd import KINDS, Kind
-from apiclients.resources.fields import DURATION_PATTERN, NAME_PATTERN, parse_duration, parse_time
-from apiclients.resources.schema import structural_schema
+from apiclients.resources.fields import DURATION_BOUNDS, DURATION_PATTERN, NAME_PATTERN, TIME_PATTERN, parse_duration
+from apiclients.resources.plan_rules import (
+    EMPTY_MAP,
+    FORCED,
+    INVALID_FIELD,
+    NO_DESIRED_STATUS,
+    STATUS_IN_GIT,
+    UNKNOWN_FIELD,
+    PlanRule,
+)
+from apiclients.resources.schema import KEY_BOUNDS, annotated_schema
 
 KINDS_BY_NAME: dict[str, Kind] = {kind.kind: kind for kind in KINDS}
 
@@ -26,7 +34,11 @@ _METADATA = frozenset(
         "managedFields", "selfLink",
     }
 )  # fmt: skip
-_DURATION_BOUNDS = re.compile(r">= duration\('(\w+)'\) && duration\(self\) <= duration\('(\w+)'\)")
+#: By these values Flux and Argo CD delete what the API server refuses as invalid, and create it anew.
+_FORCE = {
+    "kustomize.toolkit.fluxcd.io/force": re.compile("enabled", re.IGNORECASE),
+    "argocd.argoproj.io/sync-options": re.compile(r"(.*,)?\s*Force=true\s*(,.*)?", re.IGNORECASE),
+}
 _TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "object": (dict,), "array": (list,)}
 
 
@@ -34,7 +46,7 @@ _TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "obj
 class Problem:
     """Something wrong with one field."""
 
-    rule: Rule
+    rule: PlanRule
     path: Path
     message: str
     #: Whether the API server refuses the object because of it.
@@ -44,7 +56,7 @@ class Problem:
 @cache
 def spec_schema(kind: str) -> dict[str, Any]:
     """The structural schema of a kind's spec."""
-    return structural_schema(KINDS_BY_NAME[kind].spec)
+    return annotated_schema(KINDS_BY_NAME[kind].spec)
 
 
 def check(kind: str, content: dict[str, Any]) -> list[Problem]:
@@ -81,6 +93,7 @@ def _check_metadata(metadata: object) -> Iterator[Problem]:
             yield Problem(EMPTY_MAP, ("metadata", key), message, refused=False)
     for key in ("labels", "annotations"):
         yield from _check_texts(metadata.get(key), ("metadata", key))
+    yield from _check_force(metadata.get("annotations"))
 
 
 def _check_name(metadata: dict[str, Any], key: str) -> Iterator[Problem]:
@@ -88,8 +101,8 @@ def _check_name(metadata: dict[str, Any], key: str) -> Iterator[Problem]:
     if value is None:
         if key == "name":
             yield Problem(INVALID_FIELD, ("metadata",), "metadata.name is missing")
-    elif not isinstance(value, str) or len(value) > 63 or not re.search(NAME_PATTERN, value):
-        message = f"metadata.{key}: {value!r} is no name: at most 63 of a-z, 0-9, - and ."
+    elif not isinstance(value, str) or len(value) > 63 or not re.fullmatch(NAME_PATTERN, value):
+        message = f"metadata.{key}: {value!r} is not a valid name: at most 63 of a-z, 0-9, - and ."
         yield Problem(INVALID_FIELD, ("metadata", key), message)
 
 
@@ -101,8 +114,16 @@ def _check_texts(values: object, path: Path) -> Iterator[Problem]:
         return
     for key, value in values.items():
         if not isinstance(value, str):
-            message = f"{path_text((*path, key))}: {value!r} is no text: put it in quotes"
+            message = f"{path_text((*path, key))}: {value!r} is not a string: put it in quotes"
             yield Problem(INVALID_FIELD, (*path, key), message)
+
+
+def _check_force(annotations: object) -> Iterator[Problem]:
+    values = annotations if isinstance(annotations, dict) else {}
+    for key, pattern in _FORCE.items():
+        if pattern.fullmatch(str(values.get(key, ""))):
+            message = f"metadata.annotations[{key}]: {values[key]} may end the object, its credentials and tokens"
+            yield Problem(FORCED, ("metadata", "annotations", key), message, refused=False)
 
 
 def _check_spec(kind: str, spec: object) -> Iterator[Problem]:
@@ -114,8 +135,45 @@ def _check_spec(kind: str, spec: object) -> Iterator[Problem]:
         allowed = " or ".join(schema["properties"]["desiredStatus"]["enum"])
         yield Problem(NO_DESIRED_STATUS, ("spec",), f"spec.desiredStatus is missing: it must be {allowed}")
     yield from _walk(schema, spec, ("spec",))
-    if kind == "ApiClientHold" and ("clientName" in spec) == ("selector" in spec):
-        yield Problem(INVALID_FIELD, ("spec",), f"spec: {KINDS_BY_NAME[kind].rules[0].message}")
+    for rule, holds in zip(KINDS_BY_NAME[kind].rules, _RULES.get(kind, ()), strict=True):
+        if not holds(spec):
+            yield Problem(INVALID_FIELD, ("spec",), rule.message)
+
+
+def _ways_to_say_whom(spec: Mapping[str, object]) -> int:
+    ways = [spec.get("clientName") is not None, spec.get("selector") is not None, spec.get("allClients") is True]
+    return sum(ways)
+
+
+def _claims_in_one_way(spec: Mapping[str, object]) -> bool:
+    identities = spec.get("identities")
+    claims = [one for one in identities if isinstance(one, dict)] if isinstance(identities, list) else []
+    return all((one.get("subject") is None) != (one.get("serviceAccountName") is None) for one in claims)
+
+
+def _keeps_private_keys(spec: Mapping[str, object]) -> bool:
+    keys = spec.get("keys")
+    jwks = keys.get("jwks") if isinstance(keys, dict) else None
+    return not isinstance(jwks, str) or len(jwks) > MAX_JWKS or not re.search(PRIVATE_MEMBER_PATTERN, jwks)
+
+
+def _has_one_source(spec: Mapping[str, object]) -> bool:
+    keys = spec.get("keys")
+    sources = ("discoveryURL", "jwksURL", "configMap", "cluster")
+    return isinstance(keys, dict) and sum(keys.get(source) is not None for source in sources) == 1
+
+
+def _names_its_issuer(spec: Mapping[str, object]) -> bool:
+    keys = spec.get("keys")
+    return spec.get("issuer") is not None or (isinstance(keys, dict) and keys.get("cluster") is not None)
+
+
+#: The rules of each kind, in the order in which ``resources.crd`` has them in CEL.
+_RULES: Mapping[str, tuple[Callable[[Mapping[str, object]], bool], ...]] = {
+    "ApiClient": (_claims_in_one_way, _keeps_private_keys),
+    "ApiClientHold": (lambda spec: _ways_to_say_whom(spec) == 1,),
+    "TokenIssuer": (_has_one_source, _names_its_issuer),
+}
 
 
 def _walk(schema: dict[str, Any], value: object, path: Path) -> Iterator[Problem]:
@@ -145,6 +203,8 @@ def _walk_object(schema: dict[str, Any], value: dict[str, Any], path: Path) -> I
     if properties is None:
         for key, child in value.items():
             yield from _walk(schema["additionalProperties"], child, (*path, key))
+            if KEY_BOUNDS in schema and (problem := _text_problem(schema[KEY_BOUNDS], key)):
+                yield Problem(INVALID_FIELD, (*path, key), f"{path_text(path)}: the key {_shown(key)} {problem}")
         return
     for key in schema.get("required", []):
         if value.get(key) is None and key != "desiredStatus":
@@ -191,11 +251,12 @@ def _scalar_problem(schema: dict[str, Any], value: Any) -> str | None:
 def _text_problem(schema: dict[str, Any], value: str) -> str | None:
     if schema.get("pattern") == DURATION_PATTERN:
         return _duration_problem(schema, value)
-    if schema.get("format") == "date-time":
-        return _time_problem(value)
     if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
         return f"is not {schema.get('minLength', 0)} to {schema.get('maxLength')} characters long"
-    if "pattern" in schema and not re.search(schema["pattern"], value):
+    if schema.get("format") == "date-time":
+        return None if re.fullmatch(TIME_PATTERN, value) else "is not a time; use e.g. 2026-01-31T12:00:00Z"
+    # All patterns begin with ^ and end with $, which in Python also matches before a line break at the end.
+    if "pattern" in schema and not re.fullmatch(schema["pattern"], value):
         return f"does not match {schema['pattern']}"
     return None
 
@@ -204,19 +265,10 @@ def _duration_problem(schema: dict[str, Any], value: str) -> str | None:
     try:
         span = parse_duration(value)
     except ValueError:
-        return "is no duration such as 12h, 90m or 1h30m (days do not exist: 24h)"
-    rule = schema["x-kubernetes-validations"][0]
-    bounds = _DURATION_BOUNDS.search(rule["rule"])
-    low, high = (parse_duration(part) for part in bounds.groups()) if bounds else (timedelta(), timedelta.max)
-    return None if low <= span <= high else str(rule["message"])
-
-
-def _time_problem(value: str) -> str | None:
-    try:
-        parse_time(value)
-    except ValueError:
-        return "is no time such as 2026-01-31T12:00:00Z"
-    return None
+        return "is not a duration; use e.g. 90s, 12h or 1h30m (there is no unit for days: 24h)"
+    minimum, maximum = schema[DURATION_BOUNDS]
+    within = parse_duration(minimum) <= span <= parse_duration(maximum)
+    return None if within else f"must be a duration between {minimum} and {maximum}"
 
 
 def _unknown(path: Path) -> Problem:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from apiclients.lifecycle.credentials import current
 from apiclients.lifecycle.digests import Stamp
-from apiclients.lifecycle.manifest import APPLIED_ANNOTATION, applied_hash, labels
+from apiclients.lifecycle.manifest import annotations, labels
 from apiclients.lifecycle.observation import (
     Issuer,
     Owner,
@@ -15,15 +15,16 @@ from apiclients.lifecycle.observation import (
     SecretRead,
     SecretSeen,
     SecretUnseen,
+    client_as_owner,
 )
 from apiclients.lifecycle.steps import CreateSecret, DeleteSecret, ReadSecret, RepairSecret, ReplaceSecret, SecretStep
+from apiclients.lifecycle.template import DEFAULT_TEMPLATE_KEYS, permitted
 from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.names import CREDENTIALS_SECRET_TYPE
 from apiclients.resources.objects import ApiClient
+from apiclients.resources.refs import NamespacedName
 
-Key = tuple[str, str]
-
-#: Nobody is told of it: no decision that plan reports depends on the issuer's URL.
+#: No decision that plan reports depends on the issuer's URL.
 ISSUER = Issuer("https://issuer.invalid")
 _PEPPER = "assumed"
 _NO_LABELS: Mapping[str, str] = {}
@@ -39,7 +40,7 @@ class _Stored:
 class SecretShelf:
     """The Secrets of all clients, by namespace and name."""
 
-    _stored: dict[Key, _Stored] = field(default_factory=dict)
+    _stored: dict[NamespacedName, _Stored] = field(default_factory=dict)
     _version: int = 0
 
     def copy(self) -> "SecretShelf":
@@ -51,11 +52,12 @@ class SecretShelf:
     def assume(self, client: ApiClient) -> None:
         """Put down the Secret that a live client's status speaks of; it is taken to be as the operator left it."""
         known = current(client.status.credentials)
-        if known is None:
-            if _has_conflict(client):  # somebody else's Secret is in the way
-                self._stored[_key(client, client.secret_name)] = _Stored(self._metadata(client, None), None)
-            return
         name = client.status.secret.name if client.status.secret is not None else client.secret_name
+        conflict = _has_conflict(client)
+        if conflict:  # somebody else's Secret is in the way
+            self._stored[_key(client, client.secret_name)] = _Stored(self._metadata(client, None), None)
+        if known is None or (conflict and name == client.secret_name):
+            return
         version = client.status.secret.resource_version if client.status.secret is not None else "1"
         stamp = Stamp(
             known.id,
@@ -65,7 +67,9 @@ class SecretShelf:
             known.cause,
             client.status.last_handled_rotate_request,
         )
-        metadata = replace(self._metadata(client, _owner(client)), name=name, resource_version=version)
+        metadata = replace(
+            self._metadata(client, client_as_owner(client.metadata)), name=name, resource_version=version
+        )
         self._stored[_key(client, name)] = _Stored(metadata, stamp)
 
     def seen(self, client: ApiClient) -> SecretSeen:
@@ -102,7 +106,7 @@ class SecretShelf:
                 self._stored.pop(key, None)
         return self._read(client, key)
 
-    def _read(self, client: ApiClient, key: Key) -> SecretSeen:
+    def _read(self, client: ApiClient, key: NamespacedName) -> SecretSeen:
         found = self._stored.get(key)
         if found is None:
             return SecretAbsent()
@@ -115,23 +119,24 @@ class SecretShelf:
             digests={pepper(client): known.digest if same and known else ""},
             stamp=found.stamp,
             public_data_right=True,
+            genuine=True,
         )
 
     def _write(self, client: ApiClient, name: str, stamp: Stamp) -> None:
-        metadata = replace(self._metadata(client, _owner(client)), name=name)
+        metadata = replace(self._metadata(client, client_as_owner(client.metadata)), name=name)
         self._stored[_key(client, name)] = _Stored(metadata, stamp)
 
     def _metadata(self, client: ApiClient, owner: Owner | None) -> SecretMetadata:
         self._version += 1
-        template = client.spec.secret.template
+        template = permitted(client.spec.secret.template, DEFAULT_TEMPLATE_KEYS)
         return SecretMetadata(
             namespace=client.metadata.namespace,
             name=client.secret_name,
             uid=f"secret-of-{client.metadata.uid}",
             resource_version=f"plan-{self._version}",
             owner=owner,
-            labels=labels(client) if owner else _NO_LABELS,
-            annotations={**template.annotations, APPLIED_ANNOTATION: applied_hash(client, ISSUER, template)},
+            labels=labels(template) if owner else _NO_LABELS,
+            annotations=annotations(client, ISSUER, template),
         )
 
 
@@ -141,15 +146,11 @@ def pepper(client: ApiClient) -> str:
     return known.pepper if known is not None else _PEPPER
 
 
-def _owner(client: ApiClient) -> Owner:
-    return Owner("ApiClient", client.metadata.name, client.metadata.uid)
-
-
 def _owns(client: ApiClient, stored: _Stored) -> bool:
     return stored.metadata.owner is not None and stored.metadata.owner.uid == client.metadata.uid
 
 
-def _key(client: ApiClient, name: str) -> Key:
+def _key(client: ApiClient, name: str) -> NamespacedName:
     return client.metadata.namespace, name
 
 

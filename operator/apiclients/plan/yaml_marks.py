@@ -81,7 +81,10 @@ _Resolver.add_implicit_resolver(
 )
 _Resolver.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN)$"),
+    re.compile(
+        r"^[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?$"
+        r"|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
+    ),
     list("-+0123456789."),
 )
 _Resolver.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
@@ -194,7 +197,7 @@ def _scalar(node: Node) -> Any:
             case "tag:yaml.org,2002:bool":
                 return text.lower() in _TRUE
             case "tag:yaml.org,2002:int":
-                return _integer(text.replace("_", ""))
+                return _number(text.replace("_", ""))
             case "tag:yaml.org,2002:float":
                 return float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
             case "tag:yaml.org,2002:null":
@@ -202,6 +205,12 @@ def _scalar(node: Node) -> Any:
     except ValueError:
         return text
     return text
+
+
+def _number(text: str) -> int | float:
+    """An integer, or what Go makes of one that fits in no 64 bits."""
+    value = _integer(text)
+    return value if -(2**63) <= value < 2**64 else float(value)
 
 
 def _integer(text: str) -> int:

@@ -6,7 +6,17 @@ from typing import Annotated
 from pydantic import Field
 
 from apiclients.resources.conditions import Condition
-from apiclients.resources.fields import LIST_SET, Model, Name, Span, Time, TokenLifetime, list_map, parse_duration
+from apiclients.resources.fields import (
+    LIST_SET,
+    Model,
+    Name,
+    RepeatedTime,
+    Span,
+    Time,
+    TokenLifetime,
+    list_map,
+    parse_duration,
+)
 from apiclients.resources.selectors import LabelSelector
 
 MAX_PLANS = 32
@@ -14,7 +24,12 @@ MAX_PENDING = 64
 
 _Text = Annotated[str, Field(max_length=253)]
 #: RFC 6749, section 3.3: scope-token.
-Scope = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$")]
+SCOPE_PATTERN = r"^[\x21\x23-\x5B\x5D-\x7E]+$"
+Scope = Annotated[str, Field(min_length=1, max_length=128, pattern=SCOPE_PATTERN)]
+
+#: An https URL as RFC 9728 section 1.2 has it, in one spelling: compared letter by letter.
+PUBLIC_URL_PATTERN = r"^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~-]+)*/?$"
+PublicUrl = Annotated[str, Field(max_length=512, pattern=PUBLIC_URL_PATTERN)]
 
 
 class ApiStatusName(StrEnum):
@@ -48,7 +63,8 @@ class Plan(Model):
     name: Annotated[Name, Field(description="Name of the plan; contracts refer to it.")]
     display_name: Annotated[_Text | None, Field(description="A name for people.")] = None
     approval: Annotated[
-        Approval, Field(description="Automatic: in force at once. Manual: waits for a ContractApproval.")
+        Approval,
+        Field(description="Automatic, which is the default: in force at once. Manual: waits for a ContractApproval."),
     ] = Approval.AUTOMATIC
     scopes: Annotated[list[Scope], Field(max_length=64, description="OAuth scopes that the plan covers."), LIST_SET] = (
         Field(default_factory=list)
@@ -83,6 +99,14 @@ class ApiSpec(Model):
     ]
     version: Annotated[_Text | None, Field(description="The version of the API, such as v1.")] = None
     display_name: Annotated[_Text | None, Field(description="A name for people.")] = None
+    public_url: Annotated[
+        PublicUrl | None,
+        Field(
+            alias="publicURL",
+            description="Where clients call the API: they find its issuer from there (RFC 9728), may name it as "
+            "resource, and tokens have it as an audience too. Of several Apis with the same one the oldest has it.",
+        ),
+    ] = None
     plans: Annotated[
         list[Plan],
         Field(min_length=1, max_length=MAX_PLANS, description="Under what terms the API can be consumed."),
@@ -118,10 +142,11 @@ class ApiRetirementStatus(Model):
 class ApiStatus(Model):
     """What the operator observed. The operator alone writes it."""
 
-    observed_generation: Annotated[int, Field(ge=-1, description="The generation that the status speaks of.")] = -1
+    observed_generation: Annotated[int, Field(ge=-1, description="The generation that was last observed.")] = -1
     observed_status: Annotated[ApiStatusName | None, Field(description="Published or Retired.")] = None
     desired_status: Annotated[
-        ApiStatusName | None, Field(description="The wish in force: what spec said when it was last accepted.")
+        ApiStatusName | None,
+        Field(description="The status in force: what spec said when it was last accepted."),
     ] = None
     audience: Annotated[str | None, Field(max_length=1024, description="The audience of tokens for this API.")] = None
     contracts: Annotated[ContractCounts | None, Field(description="How many contracts there are.")] = None
@@ -131,6 +156,7 @@ class ApiStatus(Model):
         list_map("namespace", "name"),
     ] = Field(default_factory=list)
     retirement: Annotated[ApiRetirementStatus | None, Field(description="Present once retired.")] = None
+    repeated_time: RepeatedTime = None
     conditions: Annotated[
         list[Condition], Field(max_length=16, description="Conditions; wait on Ready."), list_map("type")
     ] = Field(default_factory=list)

@@ -10,8 +10,10 @@ from apiclients.resources.fields import (
     LABEL_VALUE_PATTERN,
     LIST_ATOMIC,
     LIST_SET,
+    MicroTime,
     Model,
     Name,
+    RepeatedTime,
     SecretLifetime,
     SecretName,
     Span,
@@ -20,11 +22,16 @@ from apiclients.resources.fields import (
     list_map,
     parse_duration,
 )
+from apiclients.resources.tokenissuer import MAX_SUBJECT, Subject
 
 MAX_CREDENTIALS = 5
 MAX_HISTORY = 20
 MAX_CONTRACTS = 256
 MAX_HOLDS = 16
+MAX_IDENTITIES = 16
+MAX_JWKS = 16_384
+#: Members of private and symmetric keys (RFC 7518 sections 6.2.2, 6.3.2 and 6.4), as JSON has them.
+PRIVATE_MEMBER_PATTERN = r'"(d|p|q|dp|dq|qi|oth|k)"\s*:'
 
 
 class DesiredStatus(StrEnum):
@@ -36,7 +43,7 @@ class DesiredStatus(StrEnum):
 
 
 class ObservedStatus(StrEnum):
-    """What can be observed: the wish in force, or what the clock made of it."""
+    """What can be observed: the desired status in force, or what the clock made of it."""
 
     PENDING = "Pending"
     AVAILABLE = "Available"
@@ -76,6 +83,13 @@ class SecretTemplate(Model):
 
 
 class SecretSpec(Model):
+    issue: Annotated[
+        bool,
+        Field(
+            description="false: the client has no secret, and gets in by its identities and keys alone. "
+            "A Secret that was issued before goes, and what is in it is refused."
+        ),
+    ] = True
     name: Annotated[
         SecretName | None,
         Field(description="Name of the Secret that the operator writes. Default: <name>-credentials."),
@@ -105,6 +119,13 @@ class SecretSpec(Model):
     revision: Annotated[
         int, Field(ge=0, le=2_147_483_647, description="Change it to get a new secret now; any other number will do.")
     ] = 1
+    not_before: Annotated[
+        Time | None,
+        Field(
+            description="Secrets issued before this time are refused for good, without overlap, and so are the tokens "
+            "issued before it; a new secret comes at once. RFC 3339, not in the future."
+        ),
+    ] = None
     template: Annotated[
         SecretTemplate, Field(description="Labels and annotations for the Secret, for tools that select by them.")
     ] = Field(default_factory=SecretTemplate)
@@ -117,7 +138,7 @@ class TokensSpec(Model):
     ] = parse_duration("12h")
     not_before: Annotated[
         Time | None,
-        Field(description="Tokens issued before this time are dead for good. RFC 3339, not in the future."),
+        Field(description="Tokens issued before this time are revoked for good. RFC 3339, not in the future."),
     ] = None
 
 
@@ -136,6 +157,37 @@ class RetirementSpec(Model):
     ] = parse_duration("24h")
 
 
+class Identity(Model):
+    """Tokens of a TokenIssuer that are this client's."""
+
+    issuer: Annotated[Name, Field(description="Name of the TokenIssuer.")]
+    subject: Annotated[
+        Subject | None,
+        Field(
+            description="The subject of its tokens, letter by letter. "
+            "Exactly one of subject and serviceAccountName is needed."
+        ),
+    ] = None
+    service_account_name: Annotated[
+        Name | None,
+        Field(description="A ServiceAccount of this namespace, with a TokenIssuer that has keys.cluster."),
+    ] = None
+
+
+class ClientKeys(Model):
+    """The client's own public keys."""
+
+    jwks: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_JWKS,
+            description="A JWKS (RFC 7517) as text, of public keys alone, each with an id (kid). The private ones stay "
+            "with the program, which signs client assertions with them (private_key_jwt).",
+        ),
+    ]
+
+
 class ApiClientSpec(Model):
     desired_status: Annotated[
         DesiredStatus,
@@ -150,11 +202,23 @@ class ApiClientSpec(Model):
     version: Annotated[_Text | None, Field(description="The version of the program, such as 1.0.")] = None
     display_name: Annotated[_Text | None, Field(description="A name for people.")] = None
     description: Annotated[str | None, Field(max_length=1024, description="What the program is for.")] = None
-    owner: Annotated[_Text | None, Field(description="Whom to ask: a person, a team, an address.")] = None
+    owner: Annotated[_Text | None, Field(description="The contact: a person, a team, an address.")] = None
     secret: Annotated[SecretSpec, Field(description="The client's secret and how it is renewed.")] = Field(
         default_factory=SecretSpec
     )
     tokens: Annotated[TokensSpec, Field(description="The client's access tokens.")] = Field(default_factory=TokensSpec)
+    identities: Annotated[
+        list[Identity],
+        Field(
+            max_length=MAX_IDENTITIES,
+            description="Tokens of other issuers that are the client's: accepted and stopped like its own.",
+        ),
+        LIST_ATOMIC,
+    ] = Field(default_factory=list)
+    keys: Annotated[
+        ClientKeys | None,
+        Field(description="The client's own public keys, by which it authenticates at /token without a secret."),
+    ] = None
     retirement: Annotated[RetirementSpec, Field(description="How the client is retired.")] = Field(
         default_factory=RetirementSpec
     )
@@ -175,8 +239,11 @@ class Credential(Model):
     ]
     pepper: Annotated[str, Field(max_length=63, description="Id of the pepper that keyed the digest.")]
     cause: Annotated[
-        str, Field(max_length=63, description="Why it was issued: First, Age, Revision, Request, Missing, ...")
+        str, Field(max_length=63, description="Why it was issued: First, Age, Revision, Request, Revoked, Missing, ...")
     ]
+    last_used_time: Annotated[
+        Time | None, Field(description="When a token was last issued for it, to the hour; absent while never.")
+    ] = None
 
 
 class SecretStatus(Model):
@@ -188,12 +255,20 @@ class SecretStatus(Model):
 
 
 class TokensStatus(Model):
-    not_before: Annotated[Time, Field(description="Tokens issued before this time are dead for good.")]
+    not_before: Annotated[Time, Field(description="Tokens issued before this time are revoked for good.")]
 
 
 class RetirementStatus(Model):
     retired_time: Annotated[Time, Field(description="When the retirement was accepted.")]
     final_time: Annotated[Time, Field(description="When it is, or was, final: the end of the grace period.")]
+
+
+class IdentityStatus(Model):
+    """An identity in force: tokens of this issuer with this subject are the client's."""
+
+    issuer: Annotated[Name, Field(description="Name of the TokenIssuer.")]
+    subject: Annotated[str, Field(max_length=MAX_SUBJECT, description="The subject of its tokens.")]
+    since: Annotated[Time, Field(description="From when on; of several claims the oldest counts.")]
 
 
 class ClientContracts(Model):
@@ -219,7 +294,35 @@ class Transition(Model):
     to_status: Annotated[str, Field(alias="to", max_length=32, description="The status after.")]
     reason: Annotated[str, Field(max_length=63, description="Why, for programs.")]
     manager: Annotated[
-        str | None, Field(max_length=128, description="Field manager that last set spec.desiredStatus.")
+        str | None,
+        Field(
+            max_length=128,
+            description="Field manager that set spec.desiredStatus; absent where a hold, the clock or the operator "
+            "made the change.",
+        ),
+    ] = None
+
+
+_ResourceVersion = Annotated[str, Field(max_length=20, pattern=r"^[0-9]+$")]
+
+
+class EnforcementStatus(Model):
+    """How far the gates obey the desired status in force and the holds; see the condition Enforced."""
+
+    generation: Annotated[int, Field(ge=0, description="The generation of spec that it is told for.")]
+    gates: Annotated[int, Field(ge=0, description="How many gates obeyed it when this was told.")]
+    living_gates: Annotated[int, Field(ge=0, description="Of how many that lived.")]
+    seen_time: Annotated[MicroTime, Field(description="When the operator first saw what has to be obeyed.")]
+    time: Annotated[
+        MicroTime | None, Field(description="When it saw that every living gate obeys it; absent while it waits.")
+    ] = None
+    client_version: Annotated[
+        _ResourceVersion | None,
+        Field(description="A gate obeys it from this resourceVersion of the client on; absent: from this status on."),
+    ] = None
+    holds_version: Annotated[
+        _ResourceVersion | None,
+        Field(description="And from this resourceVersion of holds on; absent where no hold has changed."),
     ] = None
 
 
@@ -233,11 +336,12 @@ class ApiClientStatus(Model):
         ObservedStatus | None, Field(description="Pending, Available, Expired, Suspended or Retired.")
     ] = None
     desired_status: Annotated[
-        DesiredStatus | None, Field(description="The wish in force: what spec said when it was last accepted.")
+        DesiredStatus | None,
+        Field(description="The status in force: what spec said when it was last accepted."),
     ] = None
     desired_generation: Annotated[
         int | None,
-        Field(ge=0, description="The generation whose wish was last considered, also while reconciling goes on."),
+        Field(ge=0, description="The generation whose desired status was last considered, even while reconciling."),
     ] = None
     client_id: Annotated[
         str | None, Field(max_length=253, description="OAuth client id: <namespace>.<name>.<first 8 of the UID>.")
@@ -250,8 +354,17 @@ class ApiClientStatus(Model):
     last_credential_id: Annotated[
         int | None, Field(ge=1, description="The highest credential id ever issued; only a higher one is taken over.")
     ] = None
+    last_used_time: Annotated[
+        Time | None,
+        Field(description="When its secret or a token was last accepted by any gate, to the hour; absent while never."),
+    ] = None
     secret: Annotated[SecretStatus | None, Field(description="The Secret as last found right.")] = None
     tokens: Annotated[TokensStatus | None, Field(description="What holds for the client's tokens.")] = None
+    identities: Annotated[
+        list[IdentityStatus],
+        Field(max_length=MAX_IDENTITIES, description="The identities in force: granted, and nobody else's."),
+        LIST_ATOMIC,
+    ] = Field(default_factory=list)
     retirement: Annotated[RetirementStatus | None, Field(description="Present while retired.")] = None
     contracts: Annotated[ClientContracts | None, Field(description="The client's contracts.")] = None
     holds: Annotated[
@@ -259,8 +372,14 @@ class ApiClientStatus(Model):
         Field(max_length=MAX_HOLDS, description="Holds that stop the client, capped."),
         list_map("name"),
     ] = Field(default_factory=list)
+    enforcement: Annotated[
+        EnforcementStatus | None, Field(description="How far the gates obey the desired status and the holds.")
+    ] = None
+    repeated_time: RepeatedTime = None
     conditions: Annotated[
-        list[Condition], Field(max_length=16, description="Conditions; wait on Ready or Active."), list_map("type")
+        list[Condition],
+        Field(max_length=16, description="Conditions; wait on Ready, Active or Enforced."),
+        list_map("type"),
     ] = Field(default_factory=list)
     history: Annotated[
         list[Transition],

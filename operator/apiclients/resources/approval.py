@@ -6,10 +6,10 @@ from typing import Annotated
 from pydantic import Field
 
 from apiclients.resources.conditions import Condition
-from apiclients.resources.fields import Model, Name, list_map
+from apiclients.resources.fields import Model, Name, RepeatedTime, list_map
 
 
-class Verdict(StrEnum):
+class Decision(StrEnum):
     """What the provider says."""
 
     APPROVED = "Approved"
@@ -26,8 +26,8 @@ class ContractApprovalSpec(Model):
     client: Annotated[Name, Field(description="The client that the contract names.")]
     api: Annotated[Name, Field(description="The Api, in this namespace.")]
     plan: Annotated[Name, Field(description="The plan that the contract names.")]
-    decision: Annotated[Verdict, Field(description="Approved or Rejected.")]
-    reason: Annotated[str | None, Field(max_length=1024, description="Told to the consumer.")] = None
+    decision: Annotated[Decision, Field(description="Approved or Rejected.")]
+    reason: Annotated[str | None, Field(max_length=1024, description="Shown to the consumer.")] = None
 
 
 class Binding(Model):
@@ -35,13 +35,20 @@ class Binding(Model):
 
     contract_uid: Annotated[str, Field(max_length=64, description="UID of the contract that this speaks of.")]
     generation: Annotated[int, Field(ge=0, description="Generation of the approval that was bound.")]
+    client_uid: Annotated[
+        str | None, Field(max_length=64, description="UID of the client for which the contract came into force.")
+    ] = None
+    api_uid: Annotated[
+        str | None, Field(max_length=64, description="UID of the Api for which the contract came into force.")
+    ] = None
 
 
 class ContractApprovalStatus(Model):
     """What the operator observed. The operator alone writes it."""
 
-    observed_generation: Annotated[int, Field(ge=-1, description="The generation that the status speaks of.")] = -1
+    observed_generation: Annotated[int, Field(ge=-1, description="The generation that was last observed.")] = -1
     bound: Annotated[Binding | None, Field(description="The contract that it counts for.")] = None
+    repeated_time: RepeatedTime = None
     conditions: Annotated[
         list[Condition],
         Field(max_length=16, description="Conditions; Ready tells whether it counts."),

@@ -21,6 +21,7 @@ class ConditionType(StrEnum):
 
     READY = "Ready"
     ACTIVE = "Active"
+    ENFORCED = "Enforced"
     SECRET_READY = "SecretReady"
     EXPIRING_SOON = "ExpiringSoon"
     RECONCILING = "Reconciling"
@@ -30,15 +31,16 @@ class ConditionType(StrEnum):
 CONDITIONS: dict[ConditionType, str] = {
     ConditionType.READY: "The operator has done all that it can. Also True while suspended, retired or held.",
     ConditionType.ACTIVE: "It is usable now: tokens are accepted, calls pass, the hold stops.",
+    ConditionType.ENFORCED: "Every living gate obeys the desired status and the holds. Unknown while no gate lives.",
     ConditionType.SECRET_READY: "The Secret holds a current credential that has not expired.",
     ConditionType.EXPIRING_SOON: "The secret expires within renewBefore, or has expired.",
-    ConditionType.RECONCILING: "The operator goes on trying. Present only when True.",
-    ConditionType.STALLED: "Only a person can mend it; the message says how. Present only when True.",
+    ConditionType.RECONCILING: "The operator is still retrying. Present only when True.",
+    ConditionType.STALLED: "Only a person can fix it; the message says how. Present only when True.",
 }
 
 
 class Reason(StrEnum):
-    """Why a condition is as it is. The sentence of each is in :data:`REASONS`."""
+    """Why a condition is as it is. What each means is in ``resources.reasons``."""
 
     AVAILABLE = "Available"
     SUSPENDED = "Suspended"
@@ -53,12 +55,19 @@ class Reason(StrEnum):
     FRESH = "Fresh"
     SECRET_MISSING = "SecretMissing"
     SECRET_CONFLICT = "SecretConflict"
+    SECRET_EDITED = "SecretEdited"
+    SECRET_DELETING = "SecretDeleting"
     SECRET_REMOVED = "SecretRemoved"
     TOO_MANY_SECRETS = "TooManySecrets"
+    TEMPLATE_REFUSED = "TemplateRefused"
     INVALID_SPEC = "InvalidSpec"
     CLOCK_SKEW = "ClockSkew"
     WRITE_FAILED = "WriteFailed"
     ACKNOWLEDGEMENT_REQUIRED = "AcknowledgementRequired"
+    GATE_TOO_OLD = "GateTooOld"
+    ENFORCED = "Enforced"
+    WAITING = "Waiting"
+    NO_GATES = "NoGates"
     PUBLISHED = "Published"
     RETIREMENT_IS_FINAL = "RetirementIsFinal"
     ACTIVE = "Active"
@@ -77,55 +86,33 @@ class Reason(StrEnum):
     OUTVOTED = "Outvoted"
     HOLDING = "Holding"
     HOLD_EXPIRED = "HoldExpired"
+    UNREADABLE = "Unreadable"
+    TRUSTED = "Trusted"
+    FETCHING_KEYS = "FetchingKeys"
+    FETCH_FAILED = "FetchFailed"
+    KEYS_STALE = "KeysStale"
+    DUPLICATE_ISSUER = "DuplicateIssuer"
+    ISSUER_NOT_FOUND = "IssuerNotFound"
+    IDENTITY_NOT_GRANTED = "IdentityNotGranted"
+    IDENTITY_TAKEN = "IdentityTaken"
 
 
-REASONS: dict[Reason, str] = {
-    Reason.AVAILABLE: "The client is available: its tokens are accepted and new ones are issued.",
-    Reason.SUSPENDED: "The client is suspended: everything it holds is refused and kept for the resumption.",
-    Reason.RETIRED: "The client is retired: it is refused, and destroyed once the grace period is over.",
-    Reason.EXPIRED: "The secret has expired: issued tokens live on, new ones need a new secret.",
-    Reason.HELD: "A hold stops the client until it is released or expires.",
-    Reason.PENDING: "The operator has not finished the first issue of the client's secret.",
-    Reason.DELETING: "The client is being deleted: everything it holds is refused.",
-    Reason.ISSUED: "The Secret holds the current credential.",
-    Reason.ROTATION_OVERLAP: "The Secret holds the current credential; the previous one is still valid.",
-    Reason.ROTATION_DUE: "The secret is close to its expiry, within renewBefore.",
-    Reason.FRESH: "The secret is not close to its expiry.",
-    Reason.SECRET_MISSING: "The Secret is not there and is not issued anew while the client is not available.",
-    Reason.SECRET_CONFLICT: "The Secret is not the operator's, or somebody else keeps changing it.",
-    Reason.SECRET_REMOVED: "The Secret was removed because the client is retired.",
-    Reason.TOO_MANY_SECRETS: "As many secrets overlap as status can hold; the next one waits for the first to end.",
-    Reason.INVALID_SPEC: "The spec asks for something that cannot be obeyed; the message says what to change.",
-    Reason.CLOCK_SKEW: "The operator's clock disagrees with the API server's; nothing irreversible is done.",
-    Reason.WRITE_FAILED: "A write was refused or failed; the operator tries again.",
-    Reason.ACKNOWLEDGEMENT_REQUIRED: "The retirement would end active contracts that are not acknowledged.",
-    Reason.PUBLISHED: "The API is published: it can be contracted and called.",
-    Reason.RETIREMENT_IS_FINAL: "The API's retirement is final: publish a new version under another name.",
-    Reason.ACTIVE: "The contract is in force.",
-    Reason.CLIENT_NOT_FOUND: "There is no such ApiClient in this namespace (yet).",
-    Reason.API_NOT_FOUND: "There is no such Api that this namespace may contract (yet).",
-    Reason.PLAN_NOT_FOUND: "The Api has no such plan.",
-    Reason.PENDING_APPROVAL: "The contract waits for a ContractApproval from the Api's owner.",
-    Reason.REJECTED: "The Api's owner has rejected the contract.",
-    Reason.CONFLICT: "An older contract of the same client for the same Api counts.",
-    Reason.CLIENT_RETIRED: "The client is retired: its contracts have ended.",
-    Reason.API_RETIRED: "The Api is retired: contracts to it have ended.",
-    Reason.TOO_MANY_CONTRACTS: "The client has as many active contracts as there can be.",
-    Reason.COUNTED: "The approval counts for its contract.",
-    Reason.CONTRACT_NOT_FOUND: "There is no such contract (yet).",
-    Reason.MISMATCH: "The approval does not match its contract, or speaks of an earlier contract of that name.",
-    Reason.OUTVOTED: "Another approval rejects the same contract, and a rejection wins.",
-    Reason.HOLDING: "The hold stops the clients that it matches.",
-    Reason.HOLD_EXPIRED: "The hold has expired and stops nobody.",
-}
+ConditionStatus = Literal["True", "False", "Unknown"]
 
 
 class Condition(Model):
     """One observation, as metav1.Condition."""
 
-    type: Annotated[str, Field(max_length=316, description="What the condition speaks of.")]
-    status: Annotated[Literal["True", "False", "Unknown"], Field(description="True, False or Unknown.")]
-    reason: Annotated[str, Field(min_length=1, max_length=1024, description="Why, for programs: one CamelCase word.")]
+    type: Annotated[str, Field(max_length=316, description="The type of the condition.")]
+    status: Annotated[ConditionStatus, Field(description="True, False or Unknown.")]
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1, max_length=1024, description="The reason for the status, for programs: one CamelCase word."
+        ),
+    ]
     message: Annotated[str, Field(max_length=MAX_MESSAGE, description="Why, for people.")] = ""
-    observed_generation: Annotated[int | None, Field(ge=0, description="The generation that this speaks of.")] = None
+    observed_generation: Annotated[
+        int | None, Field(ge=0, description="The generation that the condition was set for.")
+    ] = None
     last_transition_time: Annotated[Time, Field(description="When the status last changed.")]

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from apiclients.resources.conditions import Condition
-from apiclients.resources.fields import Model, Name, list_map
+from apiclients.resources.fields import Model, Name, RepeatedTime, list_map
 
 
 class ContractStatusName(StrEnum):
@@ -51,13 +51,14 @@ class PlanInForce(Model):
 class ContractStatus(Model):
     """What the operator observed. The operator alone writes it."""
 
-    observed_generation: Annotated[int, Field(ge=-1, description="The generation that the status speaks of.")] = -1
+    observed_generation: Annotated[int, Field(ge=-1, description="The generation that was last observed.")] = -1
     observed_status: Annotated[
         ContractStatusName | None, Field(description="Pending, PendingApproval, Active, Rejected or Inactive.")
     ] = None
     in_force: Annotated[
         PlanInForce | None, Field(description="What is, or was before the client or Api was retired, in force.")
     ] = None
+    repeated_time: RepeatedTime = None
     conditions: Annotated[
         list[Condition], Field(max_length=16, description="Conditions; wait on Ready or Active."), list_map("type")
     ] = Field(default_factory=list)

@@ -13,13 +13,22 @@ from typing import Any
 import yaml
 
 from apiclients.resources.api import ApiSpec, ApiStatus
-from apiclients.resources.apiclient import ApiClientSpec, ApiClientStatus
+from apiclients.resources.apiclient import MAX_JWKS, PRIVATE_MEMBER_PATTERN, ApiClientSpec, ApiClientStatus
 from apiclients.resources.approval import ContractApprovalSpec, ContractApprovalStatus
 from apiclients.resources.contract import ContractSpec, ContractStatus
 from apiclients.resources.fields import Model
 from apiclients.resources.hold import ApiClientHoldSpec, ApiClientHoldStatus
-from apiclients.resources.names import GROUP, VERSION
-from apiclients.resources.schema import structural_schema
+from apiclients.resources.names import (
+    GENERATION_COLUMN,
+    GROUP,
+    NAMESPACE_COLUMN,
+    UID_COLUMN,
+    VERSION,
+    VERSION_COLUMN,
+)
+from apiclients.resources.revocation import REVOCATION_NAME_LENGTH, TokenRevocationSpec
+from apiclients.resources.schema import structural_schema, structure
+from apiclients.resources.tokenissuer import TokenIssuerSpec, TokenIssuerStatus
 
 #: ``kubectl get apiclients-dev`` shows all kinds. It must not be the plural of one of them: kubectl would take
 #: ``apiclients`` for all kinds then, also in ``kubectl delete apiclients --all``.
@@ -39,7 +48,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule about the shape of a spec, in CEL. Never one about life cycles (DESIGN rule 27)."""
+    """A rule about several fields of a spec (``variables.spec``), in the CEL of a policy."""
 
     expression: str
     message: str
@@ -53,11 +62,18 @@ class Kind:
     plural: str
     description: str
     spec: type[Model]
-    status: type[Model]
+    #: None for a kind that nobody observes.
+    status: type[Model] | None
     columns: tuple[Column, ...]
     short_names: tuple[str, ...] = ()
     selectable_fields: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    namespaced: bool = True
+    longest_name: int = 63
+
+    @property
+    def scope(self) -> str:
+        return "Namespaced" if self.namespaced else "Cluster"
 
     @property
     def singular(self) -> str:
@@ -72,6 +88,14 @@ def _condition(kind: str, part: str) -> str:
     return f'.status.conditions[?(@.type=="{kind}")].{part}'
 
 
+#: Which object a row is, at which version, for programs that list tables without objects. Every kind has them.
+IDENTITY = (
+    Column(NAMESPACE_COLUMN, ".metadata.namespace", priority=1, description="Its namespace."),
+    Column(UID_COLUMN, ".metadata.uid", priority=1, description="Its UID."),
+    Column(GENERATION_COLUMN, ".metadata.generation", "integer", priority=1, description="Grows with its spec."),
+    Column(VERSION_COLUMN, ".metadata.resourceVersion", priority=1, description="Changes with any of it."),
+)
+
 API_CLIENT = Kind(
     kind="ApiClient",
     plural="apiclients",
@@ -79,7 +103,7 @@ API_CLIENT = Kind(
     spec=ApiClientSpec,
     status=ApiClientStatus,
     short_names=("apic",),
-    selectable_fields=(".spec.desiredStatus",),
+    selectable_fields=(".spec.desiredStatus", ".status.observedStatus"),
     columns=(
         Column("DESIRED", ".spec.desiredStatus", description="What spec asks for."),
         Column("OBSERVED", ".status.observedStatus", description="What is in force."),
@@ -91,9 +115,23 @@ API_CLIENT = Kind(
         Column("AGE", ".metadata.creationTimestamp", "date", description="Time since creation."),
         Column("CLIENT", ".spec.client", priority=1, description="The program."),
         Column("VERSION", ".spec.version", priority=1, description="Its version."),
+        Column("OWNER", ".spec.owner", priority=1, description="Whom to ask."),
         Column("CLIENT-ID", ".status.clientId", priority=1, description="OAuth client id."),
+        Column("IDENTITIES", ".status.identities[*].subject", priority=1, description="Subjects of its identities."),
         Column("SECRET", ".status.secret.name", priority=1, description="The Secret with the credentials."),
         Column("MESSAGE", _condition("Ready", "message"), priority=1, description="Why, in words."),
+    ),
+    rules=(
+        Rule(
+            "(!('identities' in variables.spec) || size(variables.spec.identities) > 16 || "
+            "variables.spec.identities.all(item, has(item.subject) != has(item.serviceAccountName)))",
+            "exactly one of subject and serviceAccountName is needed in each of spec.identities",
+        ),
+        Rule(
+            f"(!('keys' in variables.spec) || size(variables.spec.keys.jwks) > {MAX_JWKS} || "
+            f"!variables.spec.keys.jwks.matches(r'{PRIVATE_MEMBER_PATTERN}'))",
+            "spec.keys.jwks holds a private key: take it out, and make another one, for this one has been shown",
+        ),
     ),
 )
 
@@ -103,7 +141,7 @@ API = Kind(
     description="Something that can be consumed, under plans, by contract.",
     spec=ApiSpec,
     status=ApiStatus,
-    selectable_fields=(".spec.desiredStatus",),
+    selectable_fields=(".spec.desiredStatus", ".status.observedStatus"),
     columns=(
         Column("VERSION", ".spec.version", description="The version of the API."),
         Column("DESIRED", ".spec.desiredStatus", description="What spec asks for."),
@@ -124,15 +162,15 @@ CONTRACT = Kind(
     description="One client version consumes one API under one plan.",
     spec=ContractSpec,
     status=ContractStatus,
-    selectable_fields=(".spec.clientName", ".spec.api.namespace", ".spec.api.name"),
+    selectable_fields=(".spec.clientName", ".spec.api.namespace", ".spec.api.name", ".status.observedStatus"),
     columns=(
         Column("CLIENT", ".spec.clientName", description="The client."),
+        Column("API-NAMESPACE", ".spec.api.namespace", description="Namespace of the Api."),
         Column("API", ".spec.api.name", description="The Api."),
         Column("PLAN", ".spec.plan", description="The plan that is asked for."),
         Column("STATUS", ".status.observedStatus", description="Whether it is in force."),
         Column("REASON", _condition("Ready", "reason"), description="Why it is (not) ready."),
         Column("AGE", ".metadata.creationTimestamp", "date", description="Time since creation."),
-        Column("API-NAMESPACE", ".spec.api.namespace", priority=1, description="Namespace of the Api."),
         Column("PLAN-IN-FORCE", ".status.inForce.plan", priority=1, description="The plan under which calls pass."),
         Column("MESSAGE", _condition("Ready", "message"), priority=1, description="Why, in words."),
     ),
@@ -170,17 +208,71 @@ API_CLIENT_HOLD = Kind(
         Column("EXPIRES", ".spec.expiresTime", description="When it ends by itself."),
         Column("REASON", ".spec.reason", description="Why it was placed."),
         Column("AGE", ".metadata.creationTimestamp", "date", description="Time since creation."),
+        Column(
+            "CREATED-BY", r".metadata.annotations.apiclients\.dev/created-by", priority=1, description="Who placed it."
+        ),
         Column("CLIENTS", ".status.stoppedNames", priority=1, description="Which clients it stops."),
     ),
     rules=(
         Rule(
-            "has(self.clientName) != has(self.selector)",
-            "exactly one of clientName and selector is needed",
+            "[has(variables.spec.clientName), has(variables.spec.selector), "
+            "has(variables.spec.allClients) && variables.spec.allClients].filter(given, given).size() == 1",
+            "exactly one of spec.clientName, spec.selector and spec.allClients is needed",
         ),
     ),
 )
 
-KINDS: tuple[Kind, ...] = (API_CLIENT, API, CONTRACT, CONTRACT_APPROVAL, API_CLIENT_HOLD)
+TOKEN_ISSUER = Kind(
+    kind="TokenIssuer",
+    plural="tokenissuers",
+    description="An issuer of tokens, such as an identity provider or this cluster, whose tokens are recognised.",
+    spec=TokenIssuerSpec,
+    status=TokenIssuerStatus,
+    namespaced=False,
+    columns=(
+        Column("ISSUER", ".status.issuer", description="The claim iss of its tokens."),
+        Column("READY", _condition("Ready", "status"), description="Whether its tokens are recognised."),
+        Column("REASON", _condition("Ready", "reason"), description="Why (not)."),
+        Column("FETCHED", ".status.lastFetchTime", "date", description="How long ago its keys were found."),
+        Column("AGE", ".metadata.creationTimestamp", "date", description="Time since creation."),
+        Column("KEYS", ".status.keys[*].kid", priority=1, description="The ids of its keys."),
+        Column("MESSAGE", _condition("Ready", "message"), priority=1, description="Why, in words."),
+    ),
+    rules=(
+        Rule(
+            "[has(variables.spec.keys.discoveryURL), has(variables.spec.keys.jwksURL), "
+            "has(variables.spec.keys.configMap), has(variables.spec.keys.cluster)]"
+            ".filter(given, given).size() == 1",
+            "exactly one of spec.keys.discoveryURL, spec.keys.jwksURL, spec.keys.configMap and spec.keys.cluster "
+            "is needed",
+        ),
+        Rule(
+            "(has(variables.spec.issuer) || has(variables.spec.keys.cluster))",
+            "spec.issuer is needed, but for keys.cluster",
+        ),
+    ),
+)
+
+TOKEN_REVOCATION = Kind(
+    kind="TokenRevocation",
+    plural="tokenrevocations",
+    description="One access token that is refused although it has not ended. Gates write these, in their namespace; "
+    "the name is the SHA-256 of header and claims of the token.",
+    spec=TokenRevocationSpec,
+    status=None,
+    columns=(
+        # As text: kubectl shows a date in the future as <invalid>.
+        Column("EXPIRES", ".spec.expiresTime", description="When the token ends anyway."),
+        Column("AGE", ".metadata.creationTimestamp", "date", description="Time since the revocation."),
+        Column("CLIENT-UID", ".spec.clientUid", priority=1, description="UID of the client whose token it is."),
+    ),
+    longest_name=REVOCATION_NAME_LENGTH,
+)
+
+#: What people declare.
+KINDS: tuple[Kind, ...] = (API_CLIENT, API, CONTRACT, CONTRACT_APPROVAL, API_CLIENT_HOLD, TOKEN_ISSUER)
+#: What is installed.
+CRD_KINDS: tuple[Kind, ...] = (*KINDS, TOKEN_REVOCATION)
 
 
 def custom_resource_definition(kind: Kind) -> dict[str, Any]:
@@ -191,7 +283,7 @@ def custom_resource_definition(kind: Kind) -> dict[str, Any]:
         "metadata": {"name": f"{kind.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
-            "scope": "Namespaced",
+            "scope": kind.scope,
             "names": _names(kind),
             "versions": [_version(kind)],
         },
@@ -204,7 +296,7 @@ def _names(kind: Kind) -> dict[str, Any]:
         "listKind": f"{kind.kind}List",
         "plural": kind.plural,
         "singular": kind.singular,
-        "categories": [CATEGORY],
+        **({"categories": [CATEGORY]} if kind in KINDS else {}),  # people list what they declare with it
     }
     # The API server drops an empty list, and would take the file for a change at every apply.
     return names | ({"shortNames": list(kind.short_names)} if kind.short_names else {})
@@ -216,8 +308,8 @@ def _version(kind: Kind) -> dict[str, Any]:
         "served": True,
         "storage": True,
         "schema": {"openAPIV3Schema": _root_schema(kind)},
-        "subresources": {"status": {}},
-        "additionalPrinterColumns": [_column(column) for column in kind.columns],
+        **({"subresources": {"status": {}}} if kind.status else {}),
+        "additionalPrinterColumns": [_column(column) for column in (*kind.columns, *IDENTITY)],
     } | _selectable(kind)
 
 
@@ -233,12 +325,6 @@ def _column(column: Column) -> dict[str, Any]:
 
 
 def _root_schema(kind: Kind) -> dict[str, Any]:
-    status = structural_schema(kind.status) | {
-        "description": "What the operator observed; the operator alone writes it.",
-        # On status itself: a default below an absent status is not applied. Without it kstatus takes an object
-        # that no controller has seen yet for current.
-        "default": {"observedGeneration": -1},
-    }
     return {
         "type": "object",
         "description": kind.description,
@@ -246,18 +332,25 @@ def _root_schema(kind: Kind) -> dict[str, Any]:
         "properties": {
             "apiVersion": {"type": "string", "description": "The versioned schema of this object."},
             "kind": {"type": "string", "description": "The kind of this object."},
-            "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 63}}},
+            "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": kind.longest_name}}},
             "spec": _spec_schema(kind),
-            "status": status,
+            **({"status": _status_schema(kind.status)} if kind.status else {}),
         },
     }
 
 
+def _status_schema(status: type[Model]) -> dict[str, Any]:
+    return structural_schema(status) | {
+        "description": "What the operator observed; the operator alone writes it.",
+        # On status itself: a default below an absent status is not applied. Without it kstatus takes an object
+        # that no controller has seen yet for current.
+        "default": {"observedGeneration": -1},
+    }
+
+
 def _spec_schema(kind: Kind) -> dict[str, Any]:
-    schema = structural_schema(kind.spec) | {"description": "What is desired."}
-    if kind.rules:
-        schema["x-kubernetes-validations"] = [{"rule": r.expression, "message": r.message} for r in kind.rules]
-    return schema
+    # What a person may get wrong in a value is refused by a policy (value_policies.py), never with a 422.
+    return structure(kind.spec) | {"description": "What is desired."}
 
 
 def render(kind: Kind) -> str:
@@ -268,7 +361,7 @@ def render(kind: Kind) -> str:
 
 def stale_files(folder: Path) -> list[Path]:
     """The files below ``folder`` that are missing or differ from the models."""
-    wanted = {folder / kind.file_name: render(kind) for kind in KINDS}
+    wanted = {folder / kind.file_name: render(kind) for kind in CRD_KINDS}
     return [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
 
 
@@ -282,7 +375,7 @@ def main(argv: list[str] | None = None) -> int:
         for path in stale:
             print(f"{path} is not what the models say: run `make generate`", file=sys.stderr)
         return 1 if stale else 0
-    for kind in KINDS:
+    for kind in CRD_KINDS:
         (args.folder / kind.file_name).write_text(render(kind))
     return 0
 

@@ -11,6 +11,10 @@ from apiclients.resources.fields import Model, Time
 KEY_RING_KEY = "keyring.json"
 
 
+#: A ring never holds more keys of a kind.
+MAX_KEYS = 16
+
+
 class Algorithm(StrEnum):
     """Signature algorithms of access tokens (RFC 7518). RFC 9068 asks for RS256; ES256 is smaller and the default."""
 
@@ -26,6 +30,9 @@ class SigningKey(Model):
     created_time: Time
     #: Signs from then on; published before, so that every verifier has it by then (DESIGN rule 25).
     active_from: Time
+    #: Of its two ES256 signatures of the same data only the one with the lower s is accepted. Keys from before gates
+    #: wrote no other do not have it.
+    low_s: bool = False
 
 
 class Pepper(Model):
@@ -38,5 +45,5 @@ class Pepper(Model):
 class KeyRing(Model):
     """Signing keys oldest first; the last pepper keys new digests."""
 
-    signing_keys: Annotated[tuple[SigningKey, ...], Field(min_length=1, max_length=16)]
-    peppers: Annotated[tuple[Pepper, ...], Field(min_length=1, max_length=16)]
+    signing_keys: Annotated[tuple[SigningKey, ...], Field(min_length=1, max_length=MAX_KEYS)]
+    peppers: Annotated[tuple[Pepper, ...], Field(min_length=1, max_length=MAX_KEYS)]

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from apiclients.resources.conditions import CONDITIONS, REASONS
-from apiclients.resources.crd import KINDS, Kind
+from apiclients.resources.conditions import CONDITIONS
+from apiclients.resources.crd import CRD_KINDS, Kind
+from apiclients.resources.fields import DURATION_BOUNDS
 from apiclients.resources.names import API_VERSION
-from apiclients.resources.schema import structural_schema
+from apiclients.resources.reasons import REASONS
+from apiclients.resources.schema import annotated_schema
 
 _HEAD = f"""\
 # Reference of `{API_VERSION}`
@@ -24,16 +26,18 @@ pages of the kinds.
 
 def reference() -> str:
     """The whole page."""
-    kinds = "\n".join(_kind(kind) for kind in KINDS)
+    kinds = "\n".join(_kind(kind) for kind in CRD_KINDS)
     conditions = _table(("condition", "True means"), [(f"`{kind}`", text) for kind, text in CONDITIONS.items()])
-    reasons = _table(("reason", "means"), [(f"`{reason}`", text) for reason, text in sorted(REASONS.items())])
+    reasons = _table(("reason", "means"), [(f"`{reason}`", REASONS[reason].message) for reason in sorted(REASONS)])
     return f"{_HEAD}\n{kinds}\n## Conditions\n\n{conditions}\n## Reasons\n\n{reasons}"
 
 
 def _kind(kind: Kind) -> str:
     parts = [f"## {kind.kind}\n\n{kind.description}\n"]
     for part, model in (("spec", kind.spec), ("status", kind.status)):
-        rows = [row for row in _rows(structural_schema(model), part) if not row[0].startswith("`status.conditions[]")]
+        if model is None:
+            continue
+        rows = [row for row in _rows(annotated_schema(model), part) if not row[0].startswith("`status.conditions[]")]
         parts.append(_table(("field", "type", "default", "meaning"), rows))
     return "\n".join(parts)
 
@@ -55,8 +59,10 @@ def _type(node: dict[str, Any]) -> str:
         return f"list of {item}, at most {node['maxItems']}"
     if "additionalProperties" in node:
         return f"map, at most {node['maxProperties']}"
-    rules = node.get("x-kubernetes-validations")
-    return str(rules[0]["message"].removeprefix("must be a ")) if rules else node.get("format") or node["type"]
+    if DURATION_BOUNDS in node:
+        minimum, maximum = node[DURATION_BOUNDS]
+        return f"duration between {minimum} and {maximum}"
+    return node.get("format") or str(node["type"])
 
 
 def _default(node: dict[str, Any]) -> str:

@@ -27,34 +27,35 @@ def api_fields(api: str) -> list[str]:
 
     namespace, _, name = api.partition("/")
     if not namespace or not name:
-        raise CliError(f"--api {api} is no Api: write --api NAMESPACE/{namespace or name or 'NAME'}")
+        raise CliError(f"--api {api} has no namespace: use --api NAMESPACE/{namespace or name or 'NAME'}")
     return [f"spec.api.namespace={namespace}", f"spec.api.name={name}"]
 
 
 async def run(args: argparse.Namespace) -> int:
     """List them."""
-    from apiclients.cli.connection import connect
-    from apiclients.cli.gather import approvals_for, read_client, readable
-    from apiclients.cli.listing import print_listing, warn
-    from apiclients.cli.views.contracts import contract_line
-    from apiclients.cli.views.listing import contract_table
+    from apiclients.cli.cluster.connection import connect
+    from apiclients.cli.cluster.gather import approvals_for, read_client, readable
+    from apiclients.cli.cluster.unread import Unread
+    from apiclients.cli.screens.contracts import contract_line
+    from apiclients.cli.screens.listing import contract_table
+    from apiclients.cli.screens.printing import print_listing, warn
     from apiclients.kube.kinds import CONTRACTS
     from apiclients.resources.objects import Contract
 
     fields = [f"spec.clientName={args.name}"] if args.name else []
     if args.api:
         fields += api_fields(args.api)
-    missing: list[str] = []
+    unread: list[Unread] = []
     async with connect(args) as session:
         everywhere = args.all_namespaces or bool(args.api and not args.name and not args.namespace)
         if args.name and not everywhere:
             await read_client(session, args.name)
         where = None if everywhere else session.namespace
         raw = await session.objects(CONTRACTS, where, labels=args.selector, fields=",".join(fields) or None)
-        contracts = readable(raw, Contract, missing)
-        approvals = await approvals_for(session, contracts)
+        contracts = readable(raw, CONTRACTS, Contract, unread)
+        approvals = await approvals_for(session, contracts, unread)
         now = session.now()
-    warn(missing)
+    warn(map(str, unread))
     lines = [contract_line(contract, approvals) for contract in contracts]
     rows = contract_table(lines, now, wide=args.output == "wide", namespaces=everywhere)
     print_listing(CONTRACTS, raw, rows, args, f"in {where or 'any namespace'}", sys.stdout)

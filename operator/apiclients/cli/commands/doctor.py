@@ -13,7 +13,7 @@ def register(subparsers: Any) -> None:
         "doctor",
         help="check the installation; exit status 1 when something is wrong",
         description="Check CRDs and their drift, admission policies and bindings, rights of operator and gate, their "
-        "Leases and versions, clocks, and whether clients are stuck. Each finding comes with a verdict and a mend. "
+        "Leases and versions, clocks, and whether clients are stuck. Each finding comes with a verdict and a fix. "
         "Exit status 1 when something is wrong; a warning, or what could not be read, is not wrong.",
         parents=[options.output(options.SCREEN_FORMATS), options.system(), options.common()],
     )
@@ -22,12 +22,12 @@ def register(subparsers: Any) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Check, and say what was found."""
-    from apiclients.cli.connection import connect
-    from apiclients.cli.facts import read_facts
-    from apiclients.cli.output import print_data, to_json
-    from apiclients.cli.render.doctor import render_doctor
-    from apiclients.cli.text import style_for, write
-    from apiclients.cli.views.doctor import doctor_view
+    from apiclients.cli.cluster.connection import connect
+    from apiclients.cli.cluster.facts import read_facts
+    from apiclients.cli.screens.doctor import doctor_view
+    from apiclients.cli.screens.doctor_text import render_doctor
+    from apiclients.cli.screens.output import print_data, to_json
+    from apiclients.cli.screens.text import style_for, write
 
     async with connect(args) as session:
         view = doctor_view(await read_facts(session, args.system_namespace))

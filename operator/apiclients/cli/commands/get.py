@@ -23,11 +23,23 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--expiring", type=options.duration, metavar="TIME", help="only those whose secret ends within, such as 14d"
     )
+    parser.add_argument(
+        "--unused", type=options.duration, metavar="TIME", help="only those that were not used for so long, such as 90d"
+    )
     parser.add_argument("--held", action="store_true", help="only those that a hold stops")
     parser.add_argument("--owner", metavar="OWNER", help="only those of this owner; * stands for anything")
     parser.add_argument(
-        "--status", metavar="STATUS", help="only those with this effective status, such as Available, Held or Expired"
+        "--status",
+        metavar=options.STATUS,
+        help="only those with this effective status, such as Available, Held or Expired",
     )
+    parser.add_argument(
+        "--sort-by",
+        choices=("name", "age", "expires", "status", "owner", "contracts", "last-used"),
+        help="age: the youngest first; expires: the next to expire first; contracts: the most first; last-used: those "
+        "never used first, then the latest; default: by namespace and name",
+    )
+    parser.add_argument("-w", "--watch", action="store_true", help="stay, and show the list again when it changes")
     parser.set_defaults(func=run)
 
 
@@ -42,32 +54,26 @@ def known_status(status: str | None) -> str | None:
 
 
 async def run(args: argparse.Namespace) -> int:
-    """List them. Exit status 1 when a named client is not there."""
-    from apiclients.cli.connection import connect, place
-    from apiclients.cli.gather import optional, readable
-    from apiclients.cli.listing import print_listing, warn
-    from apiclients.cli.views.listing import Filter, client_lines, client_table
+    """List them; with ``-w`` until interrupted. Exit status 1 when a named client is not there."""
+    from apiclients.cli.actions.listing import list_clients, wanted
+    from apiclients.cli.cluster.connection import connect, place
+    from apiclients.cli.screens.printing import listing_text, nothing_found, print_listing, warn
+    from apiclients.cli.screens.screen import watch
     from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS
-    from apiclients.resources.objects import ApiClientHold
 
-    missing: list[str] = []
-    status = known_status(args.status)
+    filter_ = wanted(args, known_status(args.status))
     async with connect(args) as session:
         namespace = place(session, args)
-        raw = await session.objects(API_CLIENTS, namespace, labels=args.selector)
-        reading = session.objects(API_CLIENT_HOLDS, namespace)
-        holds = readable(
-            await optional(reading, [], "holds: held clients may be shown as not held", missing), ApiClientHold, missing
-        )
-        now = session.now()
-    wanted = Filter(tuple(args.names), args.not_ready, args.held, args.expiring, args.owner, status)
-    pairs = [
-        (obj, line) for obj, line in zip(raw, client_lines(raw, holds, now), strict=True) if wanted.lets(line, now)
-    ]
-    warn(missing)
-    rows = client_table([line for _, line in pairs], now, wide=args.output == "wide", namespaces=args.all_namespaces)
-    print_listing(API_CLIENTS, [obj for obj, _ in pairs], rows, args, f"in {namespace or 'any namespace'}", sys.stdout)
-    there = {obj["metadata"]["name"] for obj in raw}
-    absent = [name for name in args.names if name not in there]
-    warn([f"there is no ApiClient {name} in {namespace or 'any namespace'}" for name in absent], "error")
-    return 1 if absent else 0
+        where = f"in {namespace or 'any namespace'}"
+        found = await list_clients(session, namespace, filter_, args)
+        warn(found.warnings)
+        warn([f"there is no ApiClient {name} {where}" for name in found.absent], "error")
+
+        async def draw() -> str:
+            now = await list_clients(session, namespace, filter_, args)
+            return listing_text(API_CLIENTS, now.objects, now.rows, args.output) or nothing_found(where)
+
+        if args.watch and not found.absent:
+            await watch(session, namespace, (API_CLIENTS, API_CLIENT_HOLDS), draw, args.output)
+    print_listing(API_CLIENTS, found.objects, found.rows, args, where, sys.stdout)
+    return 1 if found.absent else 0

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 from apiclients.cli import options
 
 if TYPE_CHECKING:
-    from apiclients.cli.connection import Session
+    from apiclients.cli.cluster.connection import Session
     from apiclients.resources.objects import ApiClientHold
+
+
+#: Of the clients whose secrets work again.
+_MOST_TOLD = 10
 
 
 def register(subparsers: Any) -> None:
@@ -19,7 +23,7 @@ def register(subparsers: Any) -> None:
         help="take holds back",
         description="Delete the holds that stop clients by their names, or single holds (--hold). A hold by selector "
         "may stop several clients, so it is deleted only when it is named itself. The client goes on as soon as no "
-        "hold stops it any more and the operator agrees.",
+        "hold stops it any more and the operator agrees; what it held before works again then, which is warned of.",
         parents=[options.dry_run(), options.common()],
     )
     parser.add_argument("names", nargs="*", metavar=options.CLIENT, help="release these clients")
@@ -30,11 +34,12 @@ def register(subparsers: Any) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Release them, as many as can be; exit status 1 when one could not be."""
-    from apiclients.cli.connection import connect
+    from apiclients.cli.actions.targets import require_one_way, selected
+    from apiclients.cli.cluster.connection import connect
+    from apiclients.cli.cluster.gather import readable
+    from apiclients.cli.cluster.unread import Unread
     from apiclients.cli.errors import CliError
-    from apiclients.cli.gather import readable
-    from apiclients.cli.listing import warn
-    from apiclients.cli.targets import require_one_way, selected
+    from apiclients.cli.screens.printing import warn
     from apiclients.kube.kinds import API_CLIENT_HOLDS
     from apiclients.resources.objects import ApiClientHold
 
@@ -42,10 +47,12 @@ async def run(args: argparse.Namespace) -> int:
         raise CliError("give either the names of clients, or a selector (-l), or holds (--hold), not several of these")
     if not args.hold:
         require_one_way(args, "release", more="--hold HOLD")
-    missing: list[str] = []
+    unread: list[Unread] = []
     async with connect(args) as session:
-        holds = readable(await session.objects(API_CLIENT_HOLDS, session.namespace), ApiClientHold, missing)
-        warn(missing)
+        holds = readable(
+            await session.objects(API_CLIENT_HOLDS, session.namespace), API_CLIENT_HOLDS, ApiClientHold, unread
+        )
+        warn(map(str, unread))
         if args.hold:
             wanted, problems = by_hold(holds, args.hold)
         else:
@@ -55,6 +62,7 @@ async def run(args: argparse.Namespace) -> int:
             wanted, problems = by_client(holds, list(dict.fromkeys(names)))
         for problem in problems:
             print(f"error: {problem}", file=sys.stderr)
+        await _warn_of_survivors(session, wanted)
         failed = [not await _delete(session, hold, args) for hold in wanted]
     return 1 if problems or any(failed) else 0
 
@@ -70,16 +78,48 @@ def by_client(holds: "Sequence[ApiClientHold]", names: Sequence[str]) -> "tuple[
     """The holds that name these clients, and a sentence for each client that none names."""
     found = [hold for hold in holds if hold.spec.client_name in names]
     held = {hold.spec.client_name for hold in found}
-    by_selector = [hold.metadata.name for hold in holds if hold.spec.selector is not None]
-    hint = f"; holds by selector are: {', '.join(by_selector)} (--hold releases them)" if by_selector else ""
+    others = [hold.metadata.name for hold in holds if hold.spec.client_name is None]
+    hint = f"; holds that name no client are: {', '.join(others)} (--hold releases them)" if others else ""
     problems = [f"no hold names {name}: it was not released{hint}" for name in names if name not in held]
     return found, problems
 
 
+async def _warn_of_survivors(session: "Session", holds: "Sequence[ApiClientHold]") -> None:
+    """Say which secrets from before these holds will work again: after a leak that is what nobody wants."""
+    from apiclients.cli.cluster.gather import readable
+    from apiclients.cli.screens import before_hold
+    from apiclients.cli.screens.printing import warn
+    from apiclients.kube.errors import ForbiddenError
+    from apiclients.kube.kinds import API_CLIENTS
+    from apiclients.lifecycle.holds import hold_view, matches
+    from apiclients.resources.objects import ApiClient
+
+    if not holds:
+        return
+    try:
+        clients = readable(await session.objects(API_CLIENTS, session.namespace), API_CLIENTS, ApiClient, [])
+    except ForbiddenError:
+        warn(["you may not read ApiClients: whether secrets from before the hold work again could not be checked"])
+        return
+    told = []
+    for client in clients:
+        meta = client.metadata
+        its = [hold for hold in holds if matches(hold_view(hold), meta.namespace, meta.name, meta.labels)]
+        found = before_hold.works_again(client, its, session.now())
+        if found:
+            told.append(f"{meta.name}: {before_hold.sentence(found, held=True)}. {_hint(before_hold.command(client))}")
+    more = [f"the same holds for {len(told) - _MOST_TOLD} more clients"] if len(told) > _MOST_TOLD else []
+    warn([*told[:_MOST_TOLD], *more])
+
+
+def _hint(command: str) -> str:
+    return f"If it may have leaked: {command}"
+
+
 async def _delete(session: "Session", hold: "ApiClientHold", args: argparse.Namespace) -> bool:
-    from apiclients.cli.output import title
-    from apiclients.cli.problems import sentence
-    from apiclients.cli.text import write
+    from apiclients.cli.cluster.problems import sentence
+    from apiclients.cli.screens.output import title
+    from apiclients.cli.screens.text import write
     from apiclients.kube.errors import KubeError
     from apiclients.kube.kinds import API_CLIENT_HOLDS
 
@@ -91,6 +131,6 @@ async def _delete(session: "Session", hold: "ApiClientHold", args: argparse.Name
     except KubeError as error:
         print(f"error: {meta.name} is not released: {sentence(error)}", file=sys.stderr)
         return False
-    whom = hold.spec.client_name or "its selector"
+    whom = hold.spec.client_name or ("its selector" if hold.spec.selector is not None else "every client")
     write(sys.stdout, f"{title(API_CLIENT_HOLDS, meta.name)} deleted: {whom} is released from it{suffix}")
     return True

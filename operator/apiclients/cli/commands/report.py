@@ -31,8 +31,8 @@ def register(subparsers: Any) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Write it, and print its name."""
-    from apiclients.cli.connection import connect, place
-    from apiclients.cli.reporting import collect, write_report
+    from apiclients.cli.actions.reporting import collect, write_report
+    from apiclients.cli.cluster.connection import connect, place
 
     async with connect(args) as session:
         report = await collect(session, place(session, args), args.system_namespace)

@@ -8,7 +8,7 @@ from apiclients.cli import options
 
 def register(subparsers: Any) -> None:
     """Add the parser."""
-    from apiclients.cli.changing_options import add_options
+    from apiclients.cli.commands.changing_options import add_options
 
     parser = subparsers.add_parser(
         "resume",
@@ -16,7 +16,12 @@ def register(subparsers: Any) -> None:
         description="Print the change to make in Git that makes a suspended or retired client available again. The "
         "cluster is only read. With --live the change is made there, after asking. A hold is not lifted by it: see "
         "release.",
-        parents=[options.dry_run(), options.common()],
+        parents=[
+            options.repository("the client"),
+            options.waiting("every gate obeys it, with --live"),
+            options.dry_run(),
+            options.common(),
+        ],
     )
     add_options(parser)
     parser.set_defaults(func=run)
@@ -24,8 +29,8 @@ def register(subparsers: Any) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Print or make it."""
-    from apiclients.cli.changing import Change, change
+    from apiclients.cli.actions.changing import StatusChange, change
     from apiclients.resources.apiclient import DesiredStatus
 
-    meaning = "Calls under {contracts} are let through again:"
-    return await change(args, Change("resume", "resumed", DesiredStatus.AVAILABLE, meaning))
+    meaning = "Calls under {contracts} are let through again, unless a hold stops the client:"
+    return await change(args, StatusChange("resume", "resumed", DesiredStatus.AVAILABLE, meaning))

@@ -8,7 +8,7 @@ from apiclients.cli import options
 
 def register(subparsers: Any) -> None:
     """Add the parser."""
-    from apiclients.cli.changing_options import add_options
+    from apiclients.cli.commands.changing_options import add_options
 
     parser = subparsers.add_parser(
         "retire",
@@ -16,7 +16,12 @@ def register(subparsers: Any) -> None:
         description="Print the change to make in Git that retires a client and acknowledges the contracts that this "
         "ends. It is refused at once, and destroyed after spec.retirement.gracePeriod. The cluster is only read. With "
         "--live the change is made there, after showing the contracts and having the client's name typed.",
-        parents=[options.dry_run(), options.common()],
+        parents=[
+            options.repository("the client"),
+            options.waiting("every gate obeys it, with --live"),
+            options.dry_run(),
+            options.common(),
+        ],
     )
     add_options(parser)
     parser.set_defaults(func=run)
@@ -24,8 +29,8 @@ def register(subparsers: Any) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Print or make it."""
-    from apiclients.cli.changing import Change, change
+    from apiclients.cli.actions.changing import StatusChange, change
     from apiclients.resources.apiclient import DesiredStatus
 
     meaning = "The retirement ends {contracts}:"
-    return await change(args, Change("retire", "retired", DesiredStatus.RETIRED, meaning))
+    return await change(args, StatusChange("retire", "retired", DesiredStatus.RETIRED, meaning))

@@ -14,7 +14,8 @@ def register(subparsers: Any) -> None:
         description="Ask the operator for a new secret, by the annotation apiclients.dev/rotate-requested alone: "
         "nothing that Git owns is touched. The previous secret stays valid for spec.secret.overlap, and issued tokens "
         "live on. A request that is still unanswered is not made twice. While a client is suspended, held or retired "
-        "its request waits.",
+        "its request waits. After a leak use --revoke-previous: it sets spec.secret.notBefore to the present, so "
+        "that every secret and token issued before is refused at once and for good, also while the client is stopped.",
         parents=[
             options.waiting("the operator has answered"),
             options.dry_run(),
@@ -30,21 +31,29 @@ def register(subparsers: Any) -> None:
         metavar="TOKEN",
         help="name of this request: given again, it rotates nothing again. Default: a new one by the time",
     )
+    parser.add_argument(
+        "--revoke-previous",
+        action="store_true",
+        help="no overlap: every secret and token issued until now is revoked for good (spec.secret.notBefore)",
+    )
     parser.set_defaults(func=run)
 
 
 async def run(args: argparse.Namespace) -> int:
     """Ask for them, as many as can be; exit status 1 when one could not be asked for, or was not answered in time."""
-    from apiclients.cli.connection import connect
+    from apiclients.cli.actions.revoking import revoke
+    from apiclients.cli.actions.rotating import rotate
+    from apiclients.cli.actions.targets import named, require_one_way, selected
+    from apiclients.cli.cluster.connection import connect
     from apiclients.cli.errors import CliError
-    from apiclients.cli.rotating import rotate
-    from apiclients.cli.targets import named, require_one_way, selected
 
     require_one_way(args, "rotate", all_too=True)
     if args.all_namespaces and args.names:
         raise CliError("-A goes with -l or --all: with names, say which namespace (-n)")
     if args.request is not None and not 0 < len(args.request) <= 253:
         raise CliError("--request takes a name of 1 to 253 characters")
+    if args.request is not None and args.revoke_previous:
+        raise CliError("--request names a rotation with overlap: leave it out with --revoke-previous")
     async with connect(args) as session:
         where = None if args.all_namespaces else session.namespace
         absent: list[str] = []
@@ -52,4 +61,5 @@ async def run(args: argparse.Namespace) -> int:
             found, absent = await named(session, args.names)
         else:
             found = await selected(session, args.selector, where)
-        return 1 if await rotate(session, found, absent, args) else 0
+        ask = revoke if args.revoke_previous else rotate
+        return 1 if await ask(session, found, absent, args) else 0

@@ -7,6 +7,7 @@ from typing import Any
 
 from apiclients.cli import options
 from apiclients.cli.errors import CliError
+from apiclients.cli.files import SHARED, write_whole
 
 
 def register(subparsers: Any) -> None:
@@ -29,7 +30,7 @@ def register(subparsers: Any) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Write it. Raises CliError and KubeError."""
-    from apiclients.cli.live_state import read_cluster
+    from apiclients.cli.cluster.live_state import read_cluster
     from apiclients.plan.live import to_snapshot
 
     live = await read_cluster(args, namespaces=[args.namespace] if args.namespace else None)
@@ -43,10 +44,7 @@ def _write(name: str, data: bytes) -> None:
         sys.stdout.buffer.flush()
         return
     path = Path(name)
-    # Whole or not at all: a plan must not read half a state.
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(data)
-        partial.replace(path)
+        write_whole(path, data, SHARED)  # a plan must not read half a state
     except OSError as error:
         raise CliError(f"{path} cannot be written: {error.strerror}") from error

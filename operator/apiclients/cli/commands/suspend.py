@@ -8,14 +8,19 @@ from apiclients.cli import options
 
 def register(subparsers: Any) -> None:
     """Add the parser."""
-    from apiclients.cli.changing_options import add_options
+    from apiclients.cli.commands.changing_options import add_options
 
     parser = subparsers.add_parser(
         "suspend",
         help="print the change that suspends a client",
         description="Print the change to make in Git that suspends a client: its tokens and secrets are refused, and "
         "nothing is lost. The cluster is only read. With --live the change is made there, after showing what it stops.",
-        parents=[options.dry_run(), options.common()],
+        parents=[
+            options.repository("the client"),
+            options.waiting("every gate obeys it, with --live"),
+            options.dry_run(),
+            options.common(),
+        ],
     )
     add_options(parser)
     parser.set_defaults(func=run)
@@ -23,8 +28,8 @@ def register(subparsers: Any) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Print or make it."""
-    from apiclients.cli.changing import Change, change
+    from apiclients.cli.actions.changing import StatusChange, change
     from apiclients.resources.apiclient import DesiredStatus
 
     meaning = "Calls under {contracts} are refused until it is resumed:"
-    return await change(args, Change("suspend", "suspended", DesiredStatus.SUSPENDED, meaning))
+    return await change(args, StatusChange("suspend", "suspended", DesiredStatus.SUSPENDED, meaning))

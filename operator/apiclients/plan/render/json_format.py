@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 
 from apiclients import __version__
-from apiclients.plan.model import Acknowledgement, Effect, Entry, Finding, Hold, Location, ObjectId, Plan
+from apiclients.plan.model import Acknowledgement, Effect, Entry, Finding, Hold, Location, Plan
 from apiclients.resources.fields import format_time
+from apiclients.resources.refs import ObjectRef
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 
 
 def render(plan: Plan) -> str:
@@ -44,6 +45,7 @@ def to_object(plan: Plan) -> dict[str, Any]:
             "severity": plan.severity.value,
             "unacknowledged": len(plan.unacknowledged),
             "newFindings": len(plan.new_findings),
+            "invalid": len(plan.invalid),
         },
         "changes": [_entry(entry) for entry in plan.entries],
         "findings": [_finding(finding) for finding in plan.findings],
@@ -134,7 +136,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _object(name: ObjectId) -> dict[str, str]:
+def _object(name: ObjectRef) -> dict[str, str]:
     return {"kind": name.kind, "namespace": name.namespace, "name": name.name}
 
 

@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator
 
 from apiclients import __version__
-from apiclients.plan.model import Change, Entry, Level, Plan, Severity
+from apiclients.plan.model import ChangeKind, Entry, Plan, Severity
 from apiclients.plan.render import words
 from apiclients.plan.values import counted
 from apiclients.resources.fields import format_time
+from apiclients.resources.plan_rules import Level
 
 #: GitHub takes 65,536.
 LIMIT = 65_000
@@ -43,12 +44,21 @@ def _fitted(blocks: list[str], room: int) -> str:
 
 def _head(plan: Plan) -> Iterator[str]:
     missing = words.acknowledged(plan)
-    yield f"### {_ICONS[plan.severity] if plan.entries else '✅'} API clients: {words.verdict(plan)}"
+    yield f"### {_icon(plan)} API clients: {words.verdict(plan)}"
     if missing is not None:
         yield f"\n**{missing}**"
-    errors = [f for f in plan.new_findings if f.level is Level.ERROR]
+    invalid = words.invalid(plan)
+    if invalid is not None:
+        yield f"\n**{invalid}**"
+    errors = [f for f in plan.shown_findings if f.level is Level.ERROR]
     if errors:
-        yield f"\n**{counted(len(errors), 'new error')}** in the manifests."
+        yield f"\n**{counted(len(errors), 'error')}** in the manifests."
+
+
+def _icon(plan: Plan) -> str:
+    if plan.entries:
+        return _ICONS[plan.severity]
+    return "❌" if plan.invalid else "✅"
 
 
 def _blocks(plan: Plan) -> Iterator[str]:
@@ -56,9 +66,9 @@ def _blocks(plan: Plan) -> Iterator[str]:
     if plan.entries:
         yield "\n| | object | change | status | severity |\n| --- | --- | --- | --- | --- |\n"
         yield from (_row(entry) for entry in plan.entries)
-    if plan.new_findings:
+    if plan.shown_findings:
         yield "\n#### Findings\n\n"
-        for finding in plan.new_findings:
+        for finding in plan.shown_findings:
             place = f" {_code(str(finding.location))}" if finding.location is not None else ""
             yield f"- {_LEVELS[finding.level]} **{finding.rule}**{place}: {text(finding.message)}\n"
     yield from (_details(entry, plan) for entry in plan.entries if entry.severity.rank or entry.notes)
@@ -88,7 +98,7 @@ def _details(entry: Entry, plan: Plan) -> str:
     lines = "".join(f"- {line}\n" for line in _lines(entry, plan))
     known = entry.acknowledgement
     if known is not None and known.paste:
-        first = " and apply it first" if Change.DELETE in entry.changes else ""
+        first = " and apply it first" if ChangeKind.DELETE in entry.changes else ""
         lines += f"\nTo acknowledge, put this into the manifest{first}:\n\n```yaml\n{known.paste}```\n"
     title = f"{_ICONS[entry.severity]} {entry.object}: {entry.change}"
     return _folded(title, lines, opened=entry.unacknowledged)
@@ -102,7 +112,7 @@ def _lines(entry: Entry, plan: Plan) -> Iterator[str]:
     ended = entry.contracts_ended
     if ended:
         yield f"**contracts ended ({len(ended)})**: {_names([_effect(e.object.key, e.reason) for e in ended])}"
-    others = [e for e in entry.effects if e.change is not Change.CONTRACT_ENDED]
+    others = [e for e in entry.effects if e.change is not ChangeKind.CONTRACT_ENDED]
     for effect in others[:_MOST_NAMES]:
         yield f"{_code(str(effect.object))}: {effect.change} ({effect.before or 'new'} → {effect.after or 'gone'})"
     if len(others) > _MOST_NAMES:
@@ -125,7 +135,7 @@ def _lines(entry: Entry, plan: Plan) -> Iterator[str]:
 def _losses(entry: Entry, plan: Plan) -> Iterator[str]:
     if entry.tokens is not None:
         later = entry.tokens.final_time > plan.now
-        dead = f", dead for good at {format_time(entry.tokens.final_time)}" if later else ""
+        dead = f", revoked for good at {format_time(entry.tokens.final_time)}" if later else ""
         yield f"tokens die: the longest would have lived {words.span(entry.tokens.at_most)} more{dead}"
     for loss in entry.secrets:
         time = f" at {format_time(loss.when)}" if loss.when is not None else ""

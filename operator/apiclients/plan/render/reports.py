@@ -14,9 +14,9 @@ from xml.sax.saxutils import escape, quoteattr
 import orjson
 
 from apiclients import __version__
-from apiclients.plan.model import Entry, Finding, Level, Location, Plan
+from apiclients.plan.model import Entry, Finding, Location, Plan
 from apiclients.plan.render import words
-from apiclients.plan.rules import ALL, BY_ID
+from apiclients.resources.plan_rules import ALL, BY_ID, Level
 
 _SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _GITLAB = {Level.ERROR: "critical", Level.WARNING: "major", Level.NOTE: "info"}
@@ -87,8 +87,8 @@ def gitlab(plan: Plan) -> str:
 
 
 def github(plan: Plan) -> str:
-    """Workflow commands that annotate the changed lines, for findings that are new."""
-    return "".join(f"{_command(finding)}\n" for finding in plan.new_findings)
+    """Workflow commands that annotate the changed lines, for findings that people are shown."""
+    return "".join(f"{_command(finding)}\n" for finding in plan.shown_findings)
 
 
 def _command(finding: Finding) -> str:
@@ -111,7 +111,7 @@ def _property(text: str) -> str:
 
 def junit(plan: Plan) -> str:
     """One test case for each change and each finding; those of level error fail."""
-    cases = [*(_change_case(entry) for entry in plan.entries), *(_finding_case(f) for f in plan.new_findings)]
+    cases = [*(_change_case(entry) for entry in plan.entries), *(_finding_case(f) for f in plan.shown_findings)]
     failures = sum(1 for finding in plan.new_findings if finding.level is Level.ERROR)
     head = f'name="{words.TOOL}" tests="{len(cases)}" failures="{failures}" errors="0"'
     body = "".join(f"    {case}\n" for case in cases)

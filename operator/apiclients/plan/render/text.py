@@ -1,9 +1,10 @@
-"""Text for a terminal: 100 columns, and as clear without colour."""
+"""Text for a terminal: as wide as it is, and as clear without colour."""
 
 import textwrap
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from apiclients.plan.model import Change, Entry, Plan, Severity
+from apiclients.plan.model import ChangeKind, Entry, Plan, Severity
 from apiclients.plan.render import words
 
 WIDTH = 100
@@ -12,50 +13,84 @@ _LABEL = 20
 _MOST_NAMES = 12
 _MOST_FIELDS = 6
 
-_SYMBOLS = {Change.CREATE: "+", Change.DELETE: "-"}
+_SYMBOLS = {ChangeKind.CREATE: "+", ChangeKind.DELETE: "-"}
 _COLOURS = {Severity.IRREVERSIBLE: "31;1", Severity.DISRUPTIVE: "33", Severity.REVERSIBLE: "36", Severity.NONE: "2"}
 _BOLD = "1"
 
 
-def render(plan: Plan, *, color: bool = False) -> str:
-    """The plan as text; ends with a line break."""
-    lines = [_header(plan, color), ""]
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What the plan is written on."""
+
+    color: bool
+    width: int
+
+    def paint(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.color else text
+
+    def detail(self, label: str, text: str) -> list[str]:
+        return self.wrap(text, f"    {label:<{_LABEL}}", " " * (_LABEL + 4))
+
+    def wrap(self, text: str, first: str, rest: str) -> list[str]:
+        return textwrap.wrap(
+            words.clean(text),
+            self.width,
+            initial_indent=first,
+            subsequent_indent=rest,
+            break_on_hyphens=False,
+            break_long_words=True,
+        ) or [first]
+
+    def columns(self, left: str, right: str) -> str:
+        line = f"{left}{' ' * max(2, 44 - len(left))}{right}"
+        if len(line) <= self.width:
+            return line
+        indent = " " * (24 if len(right) + 24 <= self.width else 6)
+        return "\n".join([left, *self.wrap(right, indent, indent)])
+
+
+def render(plan: Plan, *, color: bool = False, width: int = WIDTH) -> str:
+    """The plan as text, ``width`` columns wide; ends with a line break."""
+    page = _Page(color, width)
+    lines = [*_header(plan, page), ""]
     for entry in plan.entries:
-        lines += [*_entry(entry, plan, color), ""]
-    lines += _sections(plan, color)
-    lines.append(_paint(_verdict(plan), _BOLD, color))
+        lines += [*_entry(entry, plan, page), ""]
+    lines += _sections(plan, page)
+    lines.append(page.paint(_verdict(plan, page), _BOLD))
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _header(plan: Plan, color: bool) -> str:
+def _header(plan: Plan, page: _Page) -> Iterator[str]:
     text = f"ApiClient plan   base {plan.base}   head {plan.head}   {words.live_source(plan)}"
-    text = words.clean(text)
-    return "\n".join(_paint(line, _BOLD, color) for line in textwrap.wrap(text, WIDTH, subsequent_indent=" " * 17))
+    lines = textwrap.wrap(words.clean(text), page.width, subsequent_indent=" " * 17)
+    return (page.paint(line, _BOLD) for line in lines)
 
 
-def _verdict(plan: Plan) -> str:
-    sentences = [words.verdict(plan), words.acknowledged(plan) or ""]
+def _verdict(plan: Plan, page: _Page) -> str:
+    sentences = [words.verdict(plan), words.acknowledged(plan) or "", words.invalid(plan) or ""]
     counted = f" ({words.counts(plan)})" if plan.entries else ""
-    return textwrap.fill(f"Plan: {' '.join(sentences).strip()}{counted}", WIDTH, subsequent_indent="      ")
+    return textwrap.fill(f"Plan: {' '.join(filter(None, sentences))}{counted}", page.width, subsequent_indent="      ")
 
 
-def _entry(entry: Entry, plan: Plan, color: bool) -> Iterator[str]:
+def _entry(entry: Entry, plan: Plan, page: _Page) -> Iterator[str]:
     symbol = "!" if entry.severity is Severity.IRREVERSIBLE else _SYMBOLS.get(entry.change, "~")
     grade = entry.severity.value.upper() if entry.severity is Severity.IRREVERSIBLE else entry.severity.value
     title = f"{symbol} {entry.object}"
     place = str(entry.location) if entry.location is not None else ""
-    yield _paint(_columns(title, f"{entry.change}: {words.transition(entry)}"), _COLOURS[entry.severity], color)
-    yield from _detail("severity", f"{grade}{f' ({place})' if place else ''}")
+    yield page.paint(page.columns(title, f"{entry.change}: {words.transition(entry)}"), _COLOURS[entry.severity])
+    yield from page.detail("severity", f"{grade}{f' ({place})' if place else ''}")
     for label, text in _details(entry, plan):
-        yield from _detail(label, text)
+        yield from page.detail(label, text)
     if entry.acknowledgement is not None and entry.acknowledgement.paste:
-        yield "    to acknowledge, put this into the manifest" + _before(entry) + ":"
+        yield from page.wrap(f"to acknowledge, put this into the manifest{_before(entry)}:", "    ", "    ")
         yield from (f"        {line}" for line in entry.acknowledgement.paste.splitlines())
 
 
 def _before(entry: Entry) -> str:
     """A deletion is judged by what the cluster holds, so its acknowledgement must be there first."""
-    return " and apply it, before it is deleted" if entry.after is not None and Change.DELETE in entry.changes else ""
+    return (
+        " and apply it, before it is deleted" if entry.after is not None and ChangeKind.DELETE in entry.changes else ""
+    )
 
 
 def _details(entry: Entry, plan: Plan) -> Iterator[tuple[str, str]]:
@@ -66,11 +101,14 @@ def _details(entry: Entry, plan: Plan) -> Iterator[tuple[str, str]]:
         yield "field", f"{field.path}: {field.before or 'unset'} -> {field.after or 'unset'}"
     if len(shown) < len(entry.fields) and shown:
         yield "", f"and {len(entry.fields) - len(shown)} more fields"
-    for label, change in (("contracts ended", Change.CONTRACT_ENDED), ("contracts started", Change.CONTRACT_STARTED)):
+    for label, change in (
+        ("contracts ended", ChangeKind.CONTRACT_ENDED),
+        ("contracts started", ChangeKind.CONTRACT_STARTED),
+    ):
         found = [e for e in entry.effects if e.change is change]
         if found:
             yield label, f"{len(found)}: {_names(_effect(e.object.key, e.reason, entry) for e in found)}"
-    others = [e for e in entry.effects if e.change not in (Change.CONTRACT_ENDED, Change.CONTRACT_STARTED)]
+    others = [e for e in entry.effects if e.change not in (ChangeKind.CONTRACT_ENDED, ChangeKind.CONTRACT_STARTED)]
     if others:
         yield "also", _names(f"{e.object}: {e.change} ({e.before or 'new'} -> {e.after or 'gone'})" for e in others)
     if entry.paused:
@@ -113,57 +151,47 @@ def _acknowledged(entry: Entry) -> Iterator[tuple[str, str]]:
     yield "acknowledged", f"{known.given_count}/{known.needed_count}{missing}{stale}"
 
 
-def _sections(plan: Plan, color: bool) -> Iterator[str]:
-    if plan.drift:
-        yield _paint("Live is not what base says:", _BOLD, color)
-        for one in plan.drift[:_MOST_NAMES]:
-            what = f"{one.path}: {one.base or 'unset'} in base, {one.live or 'unset'} live" if one.path else "not there"
-            end = "" if one.reset else " (not in Git: it stays)"
-            yield from _wrap(f"{one.object}  {what}{end}", "  ", "      ")
-        if len(plan.drift) > _MOST_NAMES:
-            yield f"  and {len(plan.drift) - _MOST_NAMES} more"
-        yield ""
-    if plan.new_findings:
-        yield _paint("Findings:", _BOLD, color)
-        for finding in plan.new_findings:
-            place = f"{finding.location}: " if finding.location is not None else ""
-            yield from _wrap(f"{place}{words.finding_line(finding)}", "  ", "      ")
-        yield ""
+def _sections(plan: Plan, page: _Page) -> Iterator[str]:
+    yield from _drift(plan, page)
+    yield from _findings(plan, page)
     if words.older(plan):
-        yield f"{words.older(plan)}; -o json has them."
+        yield from page.wrap(f"{words.older(plan)}; -o json has them.", "", "      ")
         yield ""
     for notice in plan.notices:
-        yield from _wrap(notice, "Note: ", "      ")
+        yield from page.wrap(notice, "Note: ", "      ")
     if plan.notices:
         yield ""
 
 
-def _detail(label: str, text: str) -> list[str]:
-    return _wrap(text, f"    {label:<{_LABEL}}", " " * (_LABEL + 4))
+def _drift(plan: Plan, page: _Page) -> Iterator[str]:
+    if not plan.drift:
+        return
+    yield page.paint("Live is not what base says:", _BOLD)
+    for one in plan.drift[:_MOST_NAMES]:
+        what = f"{one.path}: {one.base or 'unset'} in base, {one.live or 'unset'} live" if one.path else "not there"
+        end = "" if one.reset else " (not in Git: it stays)"
+        yield from page.wrap(f"{one.object}  {what}{end}", "  ", "      ")
+    if len(plan.drift) > _MOST_NAMES:
+        yield f"  and {len(plan.drift) - _MOST_NAMES} more"
+    yield ""
 
 
-def _wrap(text: str, first: str, rest: str) -> list[str]:
-    return textwrap.wrap(
-        words.clean(text),
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_on_hyphens=False,
-        break_long_words=True,
-    ) or [first]
-
-
-def _columns(left: str, right: str) -> str:
-    gap = max(2, 44 - len(left))
-    line = f"{left}{' ' * gap}{right}"
-    return line if len(line) <= WIDTH else f"{left}\n{' ' * 24}{right}"
+def _findings(plan: Plan, page: _Page) -> Iterator[str]:
+    """Each with its place; what to do is said once for each rule."""
+    if not plan.shown_findings:
+        return
+    yield page.paint("Findings:", _BOLD)
+    said: set[str] = set()
+    for finding in plan.shown_findings:
+        place = f"{finding.location}: " if finding.location is not None else ""
+        yield from page.wrap(f"{place}{words.finding_line(finding)}", "  ", "      ")
+        if finding.rule not in said:
+            yield from page.wrap(f"fix: {words.fix(finding)}", "      ", "           ")
+        said.add(finding.rule)
+    yield ""
 
 
 def _names(names: Iterable[str]) -> str:
     found = list(names)
     more = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
     return ", ".join(found[:_MOST_NAMES]) + more
-
-
-def _paint(text: str, code: str, color: bool) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if color else text

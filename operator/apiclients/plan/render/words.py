@@ -3,9 +3,10 @@
 import re
 from datetime import datetime, timedelta
 
-from apiclients.plan.model import Change, Entry, Finding, Plan, Severity
+from apiclients.plan.model import ChangeKind, Entry, Finding, Plan, Severity
 from apiclients.plan.values import counted
 from apiclients.resources.fields import format_duration, format_time
+from apiclients.resources.plan_rules import BY_ID
 
 TOOL = "kubectl apiclient plan"
 
@@ -40,7 +41,7 @@ def when(moment: datetime, now: datetime) -> str:
 
 def transition(entry: Entry) -> str:
     """What becomes of the status: ``Available -> Retired``."""
-    asked = {Change.RETIRE: "Retired", Change.DELETE: "deleted"}
+    asked = {ChangeKind.RETIRE: "Retired", ChangeKind.DELETE: "deleted"}
     if entry.blocked:
         return f"{entry.before} -> {asked.get(entry.change, entry.change)}, held back"
     if entry.renamed_from is not None:
@@ -55,7 +56,7 @@ def transition(entry: Entry) -> str:
 def verdict(plan: Plan) -> str:
     """The whole plan in one sentence."""
     if not plan.entries:
-        return "Nothing changes."
+        return "Nothing changes." if not plan.invalid else "No change is known."
     grades = [(len([e for e in plan.entries if e.severity is s]), s) for s in reversed(Severity)]
     words = {Severity.NONE: "without effect"}
     parts = [f"{number} {words.get(grade, grade.value)}" for number, grade in grades if number]
@@ -68,6 +69,16 @@ def acknowledged(plan: Plan) -> str | None:
     if not missing:
         return None
     return f"{counted(missing, 'change')} {'is' if missing == 1 else 'are'} not acknowledged and will be held back."
+
+
+def invalid(plan: Plan) -> str | None:
+    """Whether head holds what the API server would refuse, or nobody can read."""
+    if not plan.invalid:
+        return None
+    places = {finding.object or finding.location for finding in plan.invalid}
+    many = len(places) > 1
+    verb, what = ("are", "they") if many else ("is", "it")
+    return f"{counted(len(places), 'manifest')} {verb} invalid: what {what} would change is not known."
 
 
 def counts(plan: Plan) -> str:
@@ -91,9 +102,15 @@ def finding_line(finding: Finding) -> str:
     return f"{finding.rule} {finding.level.value}: {finding.message}"
 
 
+def fix(finding: Finding) -> str:
+    """What to do about a finding, and the section of the documentation."""
+    rule = BY_ID[finding.rule]
+    return f"{rule.help} See docs/plan-rules.md#{rule.anchor}"
+
+
 def older(plan: Plan) -> str | None:
     """How many findings base has as well, which are not shown."""
-    number = len(plan.findings) - len(plan.new_findings)
+    number = len(plan.findings) - len(plan.shown_findings)
     if not number:
         return None
     return f"{counted(number, 'finding')} that base has as well {'is' if number == 1 else 'are'} not shown"

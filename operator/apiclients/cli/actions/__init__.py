@@ -1,0 +1,1 @@
+"""What changes something: the desired status, holds, rotations, reports."""

@@ -1,0 +1,1 @@
+"""Manifests in Git: where they stand, what to change in them."""

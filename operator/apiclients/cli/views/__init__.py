@@ -1,1 +1,0 @@
-"""View models: what a screen says, as frozen dataclasses made from what was read. Pure."""

@@ -1,0 +1,106 @@
+"""Which clients need somebody, as metrics: stalled, not ready, and when secrets expire; few series of each.
+
+What is kept is what status said last; a scrape costs as much as there are clients.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from apiclients.kube.objects import JsonObject
+from apiclients.resources.apiclient import CredentialState
+from apiclients.resources.conditions import ConditionType
+from apiclients.resources.fields import parse_time
+from apiclients.resources.refs import NamespacedName
+
+#: Series of one metric: whoever makes more clients than that stall costs Prometheus no more.
+MOST_SERIES = 1000
+_PREFIX = "apiclient_operator_"
+_LABELS = ["client_namespace", "client"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What matters of one client."""
+
+    stalled: str | None
+    not_ready: str | None
+    #: When the current secret expires, in seconds since the epoch.
+    expires: float | None
+
+
+class Attention(Collector):
+    """The standing of every client."""
+
+    def __init__(self) -> None:
+        self._clients: dict[NamespacedName, _Standing] = {}
+
+    def note(self, key: NamespacedName, raw: JsonObject | None) -> None:
+        """A client has come, changed or gone."""
+        if raw is None:
+            self._clients.pop(key, None)
+        else:
+            self._clients[key] = _standing(raw)
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics, those that are worst left out last: first by name, and the secrets that expire first."""
+        known = self._clients.items()
+        stalled = sorted((key, one.stalled) for key, one in known if one.stalled is not None)
+        not_ready = sorted((key, one.not_ready) for key, one in known if one.not_ready is not None)
+        yield _by_reason("client_stalled", "1 for a client that waits for a person, by reason.", stalled)
+        yield _by_reason("client_not_ready", "1 for a client that is not Ready, by reason.", not_ready)
+        yield _by_count("clients_stalled", "Clients that wait for a person, by reason.", stalled)
+        yield _by_count("clients_not_ready", "Clients that are not Ready, by reason.", not_ready)
+        yield _expiry((one.expires, key) for key, one in known if one.expires is not None)
+
+
+def _by_reason(name: str, text: str, found: list[tuple[NamespacedName, str]]) -> Metric:
+    family = GaugeMetricFamily(f"{_PREFIX}{name}", f"{text} At most {MOST_SERIES}.", labels=[*_LABELS, "reason"])
+    for key, reason in found[:MOST_SERIES]:
+        family.add_metric([*key, reason], 1)
+    return family
+
+
+def _by_count(name: str, text: str, found: list[tuple[NamespacedName, str]]) -> Metric:
+    family = GaugeMetricFamily(f"{_PREFIX}{name}", text, labels=["reason"])
+    reasons = [reason for _, reason in found]
+    for reason in sorted(set(reasons)):
+        family.add_metric([reason], reasons.count(reason))
+    return family
+
+
+def _expiry(found: Iterable[tuple[float, NamespacedName]]) -> Metric:
+    text = f"When the current secret of the client expires; the {MOST_SERIES} that expire first."
+    family = GaugeMetricFamily(f"{_PREFIX}secret_expires_timestamp_seconds", text, labels=_LABELS)
+    for expires, key in heapq.nsmallest(MOST_SERIES, found):
+        family.add_metric([*key], expires)
+    return family
+
+
+def _standing(raw: JsonObject) -> _Standing:
+    status = raw.get("status")
+    conditions = {c.get("type"): c for c in _objects(status, "conditions")}
+    stalled, ready = conditions.get(ConditionType.STALLED), conditions.get(ConditionType.READY)
+    current = [c for c in _objects(status, "credentials") if c.get("state") == CredentialState.CURRENT]
+    return _Standing(
+        stalled=str(stalled.get("reason")) if stalled is not None and stalled.get("status") == "True" else None,
+        not_ready=str(ready.get("reason")) if ready is not None and ready.get("status") != "True" else None,
+        expires=_seconds(current[0].get("expiresTime")) if current else None,
+    )
+
+
+def _objects(status: object, name: str) -> list[Mapping[str, Any]]:
+    """A list of objects in a status, also where somebody wrote something else there."""
+    found = status.get(name) if isinstance(status, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _seconds(text: object) -> float | None:
+    try:
+        return parse_time(text).timestamp() if isinstance(text, str) else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,1 @@
+"""The HTTP edge: protocol, paths, forms, replies, documents."""

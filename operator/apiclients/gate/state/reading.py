@@ -1,0 +1,52 @@
+"""From JSON to what the gate keeps: a view, or why there is none with the most restrictive view that it could be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from apiclients.engine.lean import for_gate
+from apiclients.engine.views import View, unreadable_view, view_of
+from apiclients.kube.objects import JsonObject
+from apiclients.resources.objects import READERS, InvalidObjectError
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for an object that does not fit the models (rule 32)."""
+
+    reason: str
+    #: The most restrictive that it could be; None where not being there is just that.
+    view: View | None = None
+
+
+#: What a Reflector keeps of one object.
+Entry = View | Unreadable
+
+
+def reader(kind: str) -> Callable[[JsonObject], Entry]:
+    """``convert`` of the Reflector of a kind. What it returns raises InvalidObjectError."""
+    read = READERS[kind]
+
+    def convert(body: JsonObject) -> Entry:
+        return for_gate(view_of(read(body)))
+
+    return convert
+
+
+def on_bad(kind: str) -> Callable[[JsonObject, Exception], Entry]:
+    """``on_bad`` of the Reflector of a kind."""
+
+    def convert(body: JsonObject, error: Exception) -> Entry:
+        view = unreadable_view(kind, body)
+        return Unreadable(_why(error), for_gate(view) if view is not None else None)
+
+    return convert
+
+
+def view_in(entry: Entry | None) -> View | None:
+    """What counts of an entry."""
+    return entry.view if isinstance(entry, Unreadable) else entry
+
+
+def _why(error: Exception) -> str:
+    """Only our own errors are known to quote nothing that is secret."""
+    return str(error) if isinstance(error, InvalidObjectError) else type(error).__name__

@@ -1,0 +1,1 @@
+"""Access tokens: signing, verifying, accepting, issuing, introspecting. No HTTP."""
