@@ -9,7 +9,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import burst, cold, gate, growth, latency, machine, memory, peers, plots, plugin, report, restart
+from bench import (
+    burst,
+    cold,
+    crowd,
+    gate,
+    gateways,
+    growth,
+    latency,
+    machine,
+    memory,
+    peers,
+    plots,
+    plugin,
+    report,
+    rest,
+    restart,
+    tenants,
+)
 from bench.gate import running_gate
 from bench.population import Population
 from bench.report import Result
@@ -17,14 +34,18 @@ from bench.stand import QUICK, Plan, open_populated
 
 BENCHMARKS: dict[str, Callable[[Plan], Result]] = {
     "cold": cold.measure,
+    "crowd": crowd.measure,
     "restart": restart.measure,
     "gate": gate.measure,
+    "gateways": gateways.measure,
     "peers": peers.measure,
     "latency": latency.measure,
     "burst": burst.measure,
     "memory": memory.measure,
     "plugin": plugin.measure,
     "growth": growth.measure,
+    "tenants": tenants.measure,
+    "rest": rest.measure,
 }
 _ROOT = Path(__file__).resolve().parent
 
@@ -44,6 +65,7 @@ def main(arguments: Sequence[str]) -> int:
 def _everything(plan: Plan) -> Iterator[Callable[[], Result]]:
     """All benchmarks; those that need everything reconciled share one cluster."""
     yield partial(cold.measure, plan)
+    yield partial(crowd.measure, plan)
     with open_populated(Population(plan.clients)) as stand:
         yield partial(restart.measured, plan, stand)
         yield partial(burst.measured, plan, stand)
@@ -54,6 +76,9 @@ def _everything(plan: Plan) -> Iterator[Callable[[], Result]]:
         yield partial(memory.measured, plan, stand)
     yield partial(plugin.measure, plan)
     yield partial(growth.measure, plan)
+    yield partial(gateways.measure, plan)
+    yield partial(rest.measure, plan)
+    yield partial(tenants.measure, replace(plan, clients=min(plan.clients, 1_000)))
 
 
 def _measured(measure: Callable[[], Result], facts: dict[str, Any], folder: Path) -> Result:

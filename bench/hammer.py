@@ -72,7 +72,7 @@ class Hammer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         received = self._received + data if self._received else data
         head = received.find(b"\r\n\r\n")
-        if head < 0 or len(received) < head + 4 + _body_length(received[:head]):
+        if head < 0 or len(received) < head + 4 + body_length(received[:head]):
             self._received = received
             return
         self._received = b""
@@ -101,7 +101,8 @@ class Hammer(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
 
-def _body_length(head: bytes) -> int:
+def body_length(head: bytes) -> int:
+    """How long the body after a head is. Raises ValueError where the head does not say."""
     lowered = head.lower()
     at = lowered.find(b"\r\ncontent-length:")
     if at < 0:

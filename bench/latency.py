@@ -10,6 +10,7 @@ checks at half of the rate that it reached a moment before, from the process tha
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from apiclients.kube.client import JsonObject, KubeClient
@@ -21,7 +22,7 @@ from bench.population import TEAM, Population, client_name, connected
 from bench.report import Figure, Goal, Plot, Result, Series, Target
 from bench.servers import port_of
 from bench.stand import Plan, Stand, open_populated, run
-from bench.tokens import Client, Mint, authz
+from bench.tokens import Client, Mint, authz, get
 from demo.service import Service
 
 _CLIENTS = 50
@@ -52,6 +53,7 @@ class Probe:
             self._writer.write(request)
             head = await self._reader.readuntil(b"\r\n\r\n")
             now = time.perf_counter()
+            await self._reader.readexactly(hammer.body_length(head[:-4]))
             if head[9:12] == status:
                 return now
             if now > end:
@@ -68,13 +70,13 @@ def measure(plan: Plan) -> Result:
 def measured(plan: Plan, stand: Stand, gate: Service) -> Result:
     """Idle and under load, on a stand that is there."""
     mint, known, requests = run(make_requests(stand, min(_CLIENTS, plan.clients)))
-    idle = run(_tries(stand, gate, mint, known, plan.tries))
+    idle = run(_tries(stand, port_of(gate), mint, known, plan.tries, authz))
     limit = apply(gate, requests.cached, plan.seconds).per_second
     seconds = plan.tries * 0.5 + 60
     load = hammer.start(port_of(gate), requests.plain, gate.pid, seconds, rate=limit / 2)
     try:
         time.sleep(1)
-        busy = run(_tries(stand, gate, mint, known, plan.tries))
+        busy = run(_tries(stand, port_of(gate), mint, known, plan.tries, authz))
     finally:
         load.kill()
         load.wait()
@@ -86,14 +88,26 @@ def measured(plan: Plan, stand: Stand, gate: Service) -> Result:
     return Result("latency", figures, [_plot(idle, busy)], [note])
 
 
-async def _tries(stand: Stand, gate: Service, mint: Mint, known: list[Client], tries: int) -> Latencies:
+def suspensions(stand: Stand, mint: Mint, known: list[Client], port: int, tries: int, path: str) -> list[float]:
+    """Milliseconds from each suspension to the first 401 to calls of a path, on one connection to a port."""
+    return run(_tries(stand, port, mint, known, tries, lambda _, token: get(path, token))).suspend
+
+
+async def _tries(
+    stand: Stand,
+    port: int,
+    mint: Mint,
+    known: list[Client],
+    tries: int,
+    question: Callable[[Client, bytes], bytes],
+) -> Latencies:
     found = Latencies()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(gate))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     probe = Probe(reader, writer)
     async with connected(stand.kubeconfig) as kube:
         for number in range(tries):
             client = known[number % len(known)]
-            request = authz(client, mint.token(client))
+            request = question(client, mint.token(client))
             await probe.until(request, b"200")
             suspended, patched = await _edit(kube, probe, client, "Suspended", request, b"401")
             await asyncio.sleep(_REST_SECONDS)

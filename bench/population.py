@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -102,9 +103,10 @@ async def create_namespaces(kube: KubeClient, *names: str) -> None:
         await kube.create(NAMESPACES, None, {"metadata": {"name": name}})
 
 
-async def create_clients(kube: KubeClient, population: Population) -> None:
-    """All clients."""
-    await in_flight(population.client_names(), lambda name: kube.create(API_CLIENTS, TEAM, client_body(name)))
+async def create_clients(kube: KubeClient, population: Population, known: int = 0) -> None:
+    """All clients but the first so many, which are there already."""
+    names = islice(population.client_names(), known, None)
+    await in_flight(names, lambda name: kube.create(API_CLIENTS, TEAM, client_body(name)))
 
 
 async def create_contracts(kube: KubeClient, population: Population, known: int = 0) -> None:

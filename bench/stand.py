@@ -10,8 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 from urllib.request import urlopen
 
-import uvloop
-
+from apiclients.kube import event_loop
 from apiclients.kube.client import SECRETS, KubeClient
 from apiclients.kube.errors import NotFoundError
 from apiclients.kube.kinds import API_CLIENTS, CONTRACTS
@@ -50,6 +49,7 @@ class Plan:
     rounds: int = 3
     tries: int = 300
     seconds: float = 4.0
+    rest_seconds: float = 30.0
     growth: tuple[int, ...] = (1_000, 3_000, 10_000)
 
     @property
@@ -63,12 +63,22 @@ class Plan:
         return min(1_000, self.clients)
 
     @property
+    def attack_share(self) -> float:
+        """What part of its size each attack of ``tenants`` has."""
+        return min(1.0, self.clients / 1_000)
+
+    @property
+    def attack_seconds(self) -> float:
+        """How long each is measured."""
+        return 2 * self.seconds
+
+    @property
     def floor_writes(self) -> int:
         """How many objects one floor writes."""
         return min(1_500, max(20, self.clients))
 
 
-QUICK = Plan(clients=200, rounds=1, tries=20, seconds=1.0, growth=(50, 100, 200))
+QUICK = Plan(clients=200, rounds=1, tries=20, seconds=1.0, rest_seconds=3.0, growth=(50, 100, 200))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +132,15 @@ class Stand:
         except OSError:
             return Counters()
 
-    def until(self, done: Callable[[Counters], bool], most: float = _MOST_SECONDS) -> Counters:
+    def until(
+        self, done: Callable[[Counters], bool], most: float = _MOST_SECONDS, pause: float = _POLL_SECONDS
+    ) -> Counters:
         """Wait for it, looking ten times a second. Raises RuntimeError."""
         end = time.monotonic() + most
         while not done(counters := self.counters()):
             if time.monotonic() > end or not self.operator.running:
                 raise RuntimeError(f"the operator does not get there: {counters}\n{self.operator.tail()}")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(pause)
         return counters
 
     def settled(self) -> Counters:
@@ -200,8 +212,8 @@ def open_populated(population: Population) -> Iterator[Stand]:
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run on uvloop, as the programs do."""
-    return uvloop.run(coroutine)
+    """Run on the event loop of the programs."""
+    return event_loop.run(coroutine)
 
 
 async def _warm_up(cluster: LocalCluster, operator: Service) -> Sample:

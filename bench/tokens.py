@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
-from apiclients.gate.keystore import read_ring
-from apiclients.gate.signing import LoadedRing, load_ring
+from apiclients.gate.tokens.keystore import read_ring
+from apiclients.gate.tokens.signing import LoadedRing, load_ring
 from apiclients.kube.client import SECRETS, KubeClient
 from apiclients.kube.kinds import API_CLIENTS
 from bench.population import PROVIDER, TEAM, api_name, client_name
