@@ -60,7 +60,7 @@ def mortal(alone: Product, tmp_path: Path, launch: Callable[[Service], Service])
 class Change:
     """Something that a person does and that takes the operator several writes."""
 
-    #: Returns once nothing more is written for what was there before, so that the writes counted are those of the change.
+    #: Returns once nothing more is written for what was there before: the writes counted are those of the change.
     prepare: Callable[[Team, str], Client]
     begin: Callable[[Client], object]
     done: Callable[[JsonObject], bool]
