@@ -1,7 +1,9 @@
 """Process 1 of the node: run as a script, by ``unshare``, in mount, PID, UTS and IPC namespaces of its own.
 
 It hides from the machine what kubelet and containerd write to fixed places, starts both, and reaps what their pods
-leave behind. When one of them ends, or it is killed itself, everything inside ends with it. Its argument is a file:
+leave behind. One that fails is started again, a limited number of times, as their systemd units do: a kubelet that is
+faster than containerd ends at once and is meant to be started again. When one has reached that limit, or this process
+is killed, everything inside ends. Its argument is a file:
 ``{"folder": ..., "environment": {...}, "programs": [[name, command...], ...]}``.
 """
 
@@ -9,6 +11,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,8 @@ _SYSCTLS = (
     "kernel/keys/root_maxbytes",
 )
 _LOG_BYTES = 4096
+_MOST_STARTS = 20
+_PAUSE_SECONDS = 0.5
 
 
 def main(spec: dict[str, Any]) -> None:
@@ -28,13 +34,25 @@ def main(spec: dict[str, Any]) -> None:
     _mount("--make-rshared", "/")  # volumes are passed on to containers
     _hide_fixed_places(folder)
     _copy_sysctls(folder)
-    running = {_start(folder, name, command, spec["environment"]).pid: name for name, *command in spec["programs"]}
-    ended, status = os.wait()
-    while ended not in running:
+    run({name: command for name, *command in spec["programs"]}, folder, spec["environment"])
+
+
+def run(commands: dict[str, list[str]], folder: Path, environment: dict[str, str]) -> None:
+    """Run the programs until one of them has reached the limit of its starts; ends this process then."""
+    running = {name: _start(folder, name, command, environment) for name, command in commands.items()}
+    starts = Counter(commands.keys())
+    while True:
         ended, status = os.wait()
-    name = running[ended]
-    print(f"{name} ended ({os.waitstatus_to_exitcode(status)}). The end of its log:\n{_end_of(folder / f'{name}.log')}")
-    sys.exit(1)
+        name = next((name for name, program in running.items() if program.pid == ended), None)
+        if name is None:
+            continue  # of a pod
+        print(f"{name} ended ({os.waitstatus_to_exitcode(status)}). The end of its log:", flush=True)
+        print(_end_of(folder / f"{name}.log"), flush=True)
+        if starts[name] == _MOST_STARTS:
+            sys.exit(1)
+        time.sleep(_PAUSE_SECONDS)
+        running[name] = _start(folder, name, commands[name], environment)
+        starts[name] += 1
 
 
 def _hide_fixed_places(folder: Path) -> None:

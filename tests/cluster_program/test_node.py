@@ -2,6 +2,10 @@
 
 import hashlib
 import json
+import os
+import signal
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -11,6 +15,8 @@ from cluster import ClusterError, NodeCluster, build, open_cluster
 from cluster.__main__ import main
 from cluster.node import binaries
 from cluster.node.images import write_image
+from tests.toolkit.images import ROOT
+from tests.toolkit.waiting import eventually
 
 Environment = pytest.MonkeyPatch
 
@@ -86,3 +92,37 @@ def test_pause_archive_names_its_image_and_holds_the_program(tmp_path: Path) -> 
     for name, content in files.items():
         if name.startswith("blobs/"):
             assert name.rpartition("/")[2] == hashlib.sha256(content).hexdigest()
+
+
+_RUN = """
+import pathlib, sys
+from cluster.node import init
+init._PAUSE_SECONDS = 0.0
+folder, *commands = sys.argv[1:]
+programs = {f"program-{number}": ["sh", "-c", command] for number, command in enumerate(commands)}
+init.run(programs, pathlib.Path(folder), {})
+"""
+
+
+def test_a_program_that_ends_is_started_again_up_to_a_limit(tmp_path: Path) -> None:
+    """A kubelet that is started before containerd listens ends at once."""
+    starts = tmp_path / "starts"
+    ends = f"echo start >> {starts}; echo too early; exit 3"
+    command = [sys.executable, "-c", _RUN, str(tmp_path), ends]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stderr
+    assert len(starts.read_text().splitlines()) == 20
+    assert done.stdout.startswith("program-0 ended (3). The end of its log:\ntoo early\n")
+
+
+def test_a_program_that_comes_up_late_goes_on(tmp_path: Path) -> None:
+    listens, ready = tmp_path / "listens", tmp_path / "ready"
+    first = f"sleep 0.2; touch {listens}; exec sleep 60"
+    second = f"test -e {listens} || exit 1; touch {ready}; exec sleep 60"
+    command = [sys.executable, "-c", _RUN.replace("0.0", "0.1"), str(tmp_path), first, second]
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as running:
+        try:
+            eventually("the second program runs", ready.exists)
+            assert running.poll() is None
+        finally:
+            os.killpg(running.pid, signal.SIGKILL)
