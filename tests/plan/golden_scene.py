@@ -8,6 +8,7 @@ from apiclients.plan.core import plan
 from apiclients.plan.live import Workload, live_state
 from apiclients.plan.manifests import SourceFile, Tree, read_all
 from apiclients.plan.model import Plan
+from apiclients.resources.fields import format_time
 from tests.plan.support import NOW, acknowledging, api, approval, client, contract, hold, live_of, tree
 
 _BASE = (
@@ -56,6 +57,8 @@ def golden_plan() -> Plan:
     for obj in objects:
         if obj["metadata"]["name"] == "reports":
             obj["spec"] = {**obj["spec"], "owner": "set by hand"}
+        if obj["metadata"]["name"] == "billing" and obj["kind"] == "ApiClient":
+            obj["status"] = {**obj["status"], "lastUsedTime": format_time(NOW - timedelta(hours=3, minutes=20))}
     live = live_state(
         objects,
         source="cluster prod-eu",

@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from apiclients.plan.live import Workload
+from apiclients.plan.core import plan
+from apiclients.plan.live import Workload, live_state
 from apiclients.plan.model import ChangeKind, Plan, Severity
+from apiclients.resources.fields import format_time
 from apiclients.resources.plan_rules import RENAMED
 from tests.plan.support import (
     NOW,
@@ -23,7 +25,9 @@ from tests.plan.support import (
     hold,
     live_through,
     planned,
+    read,
     rules,
+    tree,
 )
 from tests.toolkit.issuer import ForeignIssuer
 
@@ -52,6 +56,22 @@ def test_a_suspension_is_reversible_and_pauses_contracts() -> None:
     assert found.paused == ("billing-orders",)
     assert found.tokens is None
     assert found.contracts_ended == ()
+
+
+def test_who_stops_a_client_reads_when_it_was_last_used() -> None:
+    used = NOW - timedelta(hours=2)
+    (stored,) = Scene((client(),), ()).live.objects.values()
+    status = {**stored["status"], "lastUsedTime": format_time(used)}
+    live = live_state([{**stored, "status": status}], source="test", taken_time=NOW)
+    for head, known in (
+        ((client(status="Suspended"),), used),
+        ((client(status="Retired"),), used),
+        ((), used),
+        ((client(owner="team-b"),), None),
+    ):
+        base, after = read(tree("base", client()), tree("head", *head))
+        found = entry(plan(base, after, live, NOW), "billing")
+        assert found.last_used == known, head
 
 
 def test_keys_that_come_and_go() -> None:

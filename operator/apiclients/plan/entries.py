@@ -29,7 +29,7 @@ from apiclients.plan.model import (
 from apiclients.plan.values import differences, shown
 from apiclients.plan.world import condition_reason, key_of
 from apiclients.resources.api import ApiStatusName
-from apiclients.resources.apiclient import CredentialState, DesiredStatus
+from apiclients.resources.apiclient import CredentialState, DesiredStatus, ObservedStatus
 from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.fields import format_duration, format_time
 from apiclients.resources.objects import AnyObject, Api, ApiClient, Contract, ContractApproval
@@ -107,12 +107,13 @@ class Builder:
         grades = [severity(change, before, after) for change in changes] + [e.severity for e in effects]
         stops = tokens is not None or _secret_moves(before, after) or bool(self._lost_scopes(before, after))
         grades += [Severity.DISRUPTIVE] * stops
+        grade = max(grades, key=lambda one: one.rank)
         old, new = outcome(before), outcome(after)
         return Entry(
             object=name,
             change=gravest(changes, before, after),
             changes=changes,
-            severity=max(grades, key=lambda grade: grade.rank),
+            severity=grade,
             before=old.status if old is not None else None,
             after=new.status if new is not None and not (deleted and old_name is None and not refused) else None,
             location=self._location(name),
@@ -125,6 +126,7 @@ class Builder:
             paused=self._paused(before, after),
             tokens=tokens if not waits else None,
             secrets=self._secrets(before, after, deleted=deleted) if not waits else (),
+            last_used=_last_used(before, after, grade),
             acknowledgement=acknowledgement,
             holds=self._holds(after),
             renamed_from=old_name,
@@ -272,6 +274,15 @@ class Builder:
         new = {plan.name: set(plan.scopes) for plan in after.spec.plans}
         lost = {p.name: sorted(set(p.scopes) - new[p.name]) for p in before.spec.plans if p.name in used & new.keys()}
         return {plan: scopes for plan, scopes in lost.items() if scopes}
+
+
+def _last_used(before: AnyObject | None, after: AnyObject | None, grade: Severity) -> datetime | None:
+    """When a client was last used that stops, or whose programs have to be changed."""
+    if not isinstance(before, ApiClient):
+        return None
+    was, left = (outcome(obj) for obj in (before, after))
+    stops = was is not None and was.status == ObservedStatus.AVAILABLE and (left is None or left.status != was.status)
+    return before.status.last_used_time if stops or grade.rank >= Severity.DISRUPTIVE.rank else None
 
 
 def _ids(objects: Iterable[AnyObject]) -> Iterable[ObjectRef]:

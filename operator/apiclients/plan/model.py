@@ -170,6 +170,8 @@ class Entry:
     paused: tuple[str, ...] = ()
     tokens: TokenLoss | None = None
     secrets: tuple[SecretLoss, ...] = ()
+    #: When a client that the change stops was last used, to the hour; None where no gate has said so.
+    last_used: datetime | None = None
     acknowledgement: Acknowledgement | None = None
     holds: tuple[Hold, ...] = ()
     renamed_from: ObjectRef | None = None

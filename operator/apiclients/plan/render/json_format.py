@@ -12,7 +12,7 @@ from apiclients.plan.model import Acknowledgement, Effect, Entry, Finding, Hold,
 from apiclients.resources.fields import format_time
 from apiclients.resources.refs import ObjectRef
 
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 
 
 def render(plan: Plan) -> str:
@@ -89,6 +89,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
             }
             for loss in entry.secrets
         ],
+        "lastUsedTime": format_time(entry.last_used) if entry.last_used is not None else None,
         "acknowledgement": _acknowledgement(entry.acknowledgement),
         "holds": [_hold(hold) for hold in entry.holds],
     }

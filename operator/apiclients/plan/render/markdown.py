@@ -133,6 +133,8 @@ def _lines(entry: Entry, plan: Plan) -> Iterator[str]:
 
 
 def _losses(entry: Entry, plan: Plan) -> Iterator[str]:
+    if entry.last_used is not None:
+        yield f"last used {words.last_used(entry.last_used, plan.now)}"
     if entry.tokens is not None:
         later = entry.tokens.final_time > plan.now
         dead = f", revoked for good at {format_time(entry.tokens.final_time)}" if later else ""

@@ -128,6 +128,8 @@ def _effect(key: tuple[str, str], reason: str | None, entry: Entry) -> str:
 
 
 def _losses(entry: Entry, plan: Plan) -> Iterator[tuple[str, str]]:
+    if entry.last_used is not None:
+        yield "last used", words.last_used(entry.last_used, plan.now)
     if entry.tokens is not None:
         dead = (
             ""

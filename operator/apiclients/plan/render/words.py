@@ -39,6 +39,12 @@ def when(moment: datetime, now: datetime) -> str:
     return f"{format_time(moment)} ({distance})"
 
 
+def last_used(moment: datetime, now: datetime) -> str:
+    """How long ago a client was used, which is known to the hour."""
+    past = now - moment
+    return "less than an hour ago" if past < timedelta(hours=1) else f"{span(past - past % timedelta(hours=1))} ago"
+
+
 def transition(entry: Entry) -> str:
     """What becomes of the status: ``Available -> Retired``."""
     asked = {ChangeKind.RETIRE: "Retired", ChangeKind.DELETE: "deleted"}
