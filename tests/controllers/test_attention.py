@@ -61,6 +61,19 @@ def test_many_are_counted_and_only_some_are_named() -> None:
     assert not any('client="c1009"' in line for line in expiring), "the last to expire is left out"
 
 
+def test_only_contracts_in_force_have_an_end_to_come() -> None:
+    attention = Attention()
+    spec, key = {"endTime": "2027-01-01T00:00:00Z"}, ("team-a", "billing-orders")
+    attention.note_contract(key, {"spec": spec, "status": {"observedStatus": "Active"}})
+    labels = 'contract="billing-orders",contract_namespace="team-a"'
+    assert lines(attention) == [f"apiclient_operator_contract_ends_timestamp_seconds{{{labels}}} 1.7987616e+09"]
+    over: list[Any] = [{"spec": spec, "status": {"observedStatus": "Inactive"}}, {"spec": {}, "status": None}, None]
+    for raw in over:
+        attention.note_contract(key, {"spec": spec, "status": {"observedStatus": "Active"}})
+        attention.note_contract(key, raw)
+        assert lines(attention) == []
+
+
 def test_what_somebody_else_wrote_into_status_is_no_harm() -> None:
     attention = Attention()
     broken: list[Any] = [None, [], {"conditions": "x"}, {"conditions": [1], "credentials": [{"state": "Current"}]}]

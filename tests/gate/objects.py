@@ -70,6 +70,7 @@ def contract_object(
     granted: dict[str, Any] | None = None,
     in_force: str | None = "standard",
     by: str = "Automatic",
+    ends: float | None = None,
     deleting: bool = False,
 ) -> dict[str, Any]:
     """``in_force`` is the plan of status, None for none; ``granted`` replaces what else stands there."""
@@ -85,7 +86,8 @@ def contract_object(
         } | (granted or {})
     return {
         "metadata": _metadata(key, uid, 1, deleting),
-        "spec": {"clientName": client, "api": {"namespace": api[0], "name": api[1]}, "plan": plan},
+        "spec": {"clientName": client, "api": {"namespace": api[0], "name": api[1]}, "plan": plan}
+        | ({"endTime": format_time(time_at(ends))} if ends is not None else {}),
         "status": status,
     }
 
@@ -140,4 +142,4 @@ def hold_object(
 def route_of(world: World, api: tuple[str, str] = API, uid: str = UID) -> Route | CallDenial:
     """How a client gets to an Api in this world."""
     access, client = world.access.find("/".join(api).encode()), world.picture.by_uid.get(uid)
-    return access.route(client) if access is not None and client is not None else CallDenial.NO_CONTRACT
+    return access.route(client, START) if access is not None and client is not None else CallDenial.NO_CONTRACT

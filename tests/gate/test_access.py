@@ -24,7 +24,7 @@ from tests.gate.objects import (
     contract_object,
     route_of,
 )
-from tests.gate.support import ISSUER, World
+from tests.gate.support import ISSUER, START, World
 
 OTHER_UID = "ffffffff-0000-4000-8000-000000000002"
 GOLDEN: dict[str, Any] = {"plan": "gold", "in_force": "gold", "by": "Approval"}
@@ -183,7 +183,7 @@ def test_views_share_what_they_have_in_common(world: World) -> None:
         made = contract_object(("team-a", f"of-{client.name}"), client=client.name, client_uid=client.uid)
         world.tell("contract", made)
     (access,) = world.access.known()
-    one, other = (access.route(client) for client in clients)
+    one, other = (access.route(client, START) for client in clients)
     assert isinstance(one, Route)
     assert one is other
     contracts = world.state.relations.contracts
@@ -197,11 +197,11 @@ def test_status_that_changes_nothing_keeps_what_was_worked_out(world: World) -> 
     world.tell("api", api_object())
     world.tell("contract", contract_object())
     (access,) = world.access.known()
-    before = access.route(world.client)
+    before = access.route(world.client, START)
     world.tell("contract", contract_object())
     world.tell("api", api_object())
     world.tell("contract", contract_object(("team-a", "more"), uid="more", client="other", client_uid="another"))
-    assert access.route(world.client) is before
+    assert access.route(world.client, START) is before
 
 
 @pytest.mark.rule(32)

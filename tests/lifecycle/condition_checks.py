@@ -18,6 +18,7 @@ TABLE: dict[str, tuple[bool, bool | None, str]] = {
     "Rejected": (False, True, "*"),
     "Conflict": (False, True, "False"),
     "TooManyContracts": (False, True, "False"),
+    "Ended": (True, False, "False"),
     "ClientRetired": (True, False, "False"),
     "ApiRetired": (True, False, "False"),
     # Api

@@ -100,6 +100,8 @@ def _operator() -> Labels:
     manager.cluster.attention.note(
         ("team-a", "billing"), {"status": {"conditions": conditions, "credentials": credentials}}
     )
+    ends = {"spec": {"endTime": "2027-01-01T00:00:00Z"}, "status": {"observedStatus": "Active"}}
+    manager.cluster.attention.note_contract(("team-a", "billing-orders"), ends)
     return _exported(generate_latest(metrics.registry).decode())
 
 
@@ -152,7 +154,7 @@ def test_a_misspelled_expression_is_refused() -> None:
 def test_every_alert_has_a_severity_a_sentence_and_a_runbook() -> None:
     assert len({rule["alert"] for rule in RULES}) == len(RULES)
     for rule in RULES:
-        assert rule["labels"]["severity"] in {"critical", "warning"}
+        assert rule["labels"]["severity"] in {"critical", "warning", "info"}
         assert {"summary", "description", "runbook_url"} <= rule["annotations"].keys()
         page = ROOT / rule["annotations"]["runbook_url"]
         assert page.is_file(), rule["alert"]

@@ -1,6 +1,6 @@
-"""Which clients need somebody, as metrics: stalled, not ready, and when secrets expire; few series of each.
+"""Who needs somebody, as metrics: clients that are stalled or not ready, secrets that expire, contracts that end.
 
-What is kept is what status said last; a scrape costs as much as there are clients.
+Few series of each. What is kept is what the object said last; a scrape costs as much as there are clients.
 """
 
 import heapq
@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from apiclients.kube.objects import JsonObject
 from apiclients.resources.apiclient import CredentialState
 from apiclients.resources.conditions import ConditionType
+from apiclients.resources.contract import ContractStatusName
 from apiclients.resources.fields import parse_time
 from apiclients.resources.refs import NamespacedName
 
@@ -33,11 +34,29 @@ class _Standing:
     expires: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """A metric of times in seconds since the epoch."""
+
+    name: str
+    text: str
+    labels: list[str]
+
+
+_EXPIRY = _Times("secret_expires_timestamp_seconds", "When the current secret of the client expires", _LABELS)
+_END = _Times(
+    "contract_ends_timestamp_seconds",
+    "When a contract in force ends by its endTime",
+    ["contract_namespace", "contract"],
+)
+
+
 class Attention(Collector):
-    """The standing of every client."""
+    """The standing of every client, and the end of every contract that has one."""
 
     def __init__(self) -> None:
         self._clients: dict[NamespacedName, _Standing] = {}
+        self._ends: dict[NamespacedName, float] = {}
 
     def note(self, key: NamespacedName, raw: JsonObject | None) -> None:
         """A client has come, changed or gone."""
@@ -45,6 +64,14 @@ class Attention(Collector):
             self._clients.pop(key, None)
         else:
             self._clients[key] = _standing(raw)
+
+    def note_contract(self, key: NamespacedName, raw: JsonObject | None) -> None:
+        """A contract has come, changed or gone. One that is not in force has nothing to end."""
+        ends = _end_of_contract(raw) if raw is not None else None
+        if ends is None:
+            self._ends.pop(key, None)
+        else:
+            self._ends[key] = ends
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, those that are worst left out last: first by name, and the secrets that expire first."""
@@ -55,7 +82,8 @@ class Attention(Collector):
         yield _by_reason("client_not_ready", "1 for a client that is not Ready, by reason.", not_ready)
         yield _by_count("clients_stalled", "Clients that wait for a person, by reason.", stalled)
         yield _by_count("clients_not_ready", "Clients that are not Ready, by reason.", not_ready)
-        yield _expiry((one.expires, key) for key, one in known if one.expires is not None)
+        yield _first(_EXPIRY, ((one.expires, key) for key, one in known if one.expires is not None))
+        yield _first(_END, ((ends, key) for key, ends in self._ends.items()))
 
 
 def _by_reason(name: str, text: str, found: list[tuple[NamespacedName, str]]) -> Metric:
@@ -73,12 +101,18 @@ def _by_count(name: str, text: str, found: list[tuple[NamespacedName, str]]) -> 
     return family
 
 
-def _expiry(found: Iterable[tuple[float, NamespacedName]]) -> Metric:
-    text = f"When the current secret of the client expires; the {MOST_SERIES} that expire first."
-    family = GaugeMetricFamily(f"{_PREFIX}secret_expires_timestamp_seconds", text, labels=_LABELS)
-    for expires, key in heapq.nsmallest(MOST_SERIES, found):
-        family.add_metric([*key], expires)
+def _first(made: _Times, found: Iterable[tuple[float, NamespacedName]]) -> Metric:
+    text = f"{made.text}; the {MOST_SERIES} that come first."
+    family = GaugeMetricFamily(f"{_PREFIX}{made.name}", text, labels=made.labels)
+    for time, key in heapq.nsmallest(MOST_SERIES, found):
+        family.add_metric([*key], time)
     return family
+
+
+def _end_of_contract(raw: JsonObject) -> float | None:
+    spec, status = raw.get("spec"), raw.get("status")
+    active = isinstance(status, dict) and status.get("observedStatus") == ContractStatusName.ACTIVE
+    return _seconds(spec.get("endTime")) if active and isinstance(spec, dict) else None
 
 
 def _standing(raw: JsonObject) -> _Standing:

@@ -131,6 +131,8 @@ class Cluster:
             if resource is API_CLIENTS:
                 self.attention.note(key, raw)
                 self.waiting.note(key, raw)
+            if resource is CONTRACTS:
+                self.attention.note_contract(key, raw)
             lane = lane_of_change(ref.kind, raw, source)
             if source != "put":
                 self._wake(Wake(ref, WakeReason.OBJECT_CHANGED), lane)

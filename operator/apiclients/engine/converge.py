@@ -14,7 +14,7 @@ from apiclients.lifecycle.apis import api_announcements, decide_api
 from apiclients.lifecycle.approvals import decide_approval
 from apiclients.lifecycle.client import Decision, decide
 from apiclients.lifecycle.contract_view import ContractView, contracts_of_client
-from apiclients.lifecycle.contracts import decide_contract
+from apiclients.lifecycle.contracts import contract_due, decide_contract
 from apiclients.lifecycle.history import Announcement, announcements, condition_announcements
 from apiclients.lifecycle.holds import decide_hold
 from apiclients.lifecycle.issuers import decide_issuer
@@ -93,8 +93,11 @@ def _converge(obj: AnyObject, observer: Observer, clock: Callable[[], datetime])
         case Api():
             return (yield from _api(obj, observer, clock))
         case Contract():
-            observed = observer.contract(obj)
-            return _of_conditions(obj, decide_contract(observed, clock())) if observed is not None else None
+            observed, now = observer.contract(obj), clock()
+            if observed is None:
+                return None  # what status says stays (rule 32)
+            due = contract_due(obj, now, clock_trusted=observed.clock_trusted)
+            return _of_conditions(obj, decide_contract(observed, now), due)
         case ContractApproval():
             seen = observer.approval(obj)
             if seen is None:

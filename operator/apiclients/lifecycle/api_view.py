@@ -18,6 +18,8 @@ class Route:
     rate_limit: tuple[int, int] | None
     #: Tokens of before this second were issued for an Api that had the name before, in seconds since the epoch.
     not_before: int = 0
+    #: When the contract ends by itself, in seconds since the epoch.
+    ends: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ What follows from objects alone is a :class:`Route`, made when one of them chang
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 
 from apiclients.lifecycle.acknowledgement import api_desired_status_in_force
 from apiclients.lifecycle.api_view import ApiView, Route
 from apiclients.lifecycle.approvals import Ruling, decisive
-from apiclients.lifecycle.contract_view import ContractView, Granted, is_as_granted
+from apiclients.lifecycle.contract_view import ContractView, Granted, has_ended, is_as_granted
 from apiclients.lifecycle.contracts import grant_stands
 from apiclients.resources.api import ApiStatusName
 
@@ -75,7 +76,14 @@ def _through(contract: ContractView, api: ApiView, rulings: list[Ruling]) -> Rou
     if granted is None or plan is None:
         return None
     decided = decisive(contract.claim, granted.plan, rulings)
-    return plan.route if grant_stands(plan.approval, granted.by, decided) else None
+    if not grant_stands(plan.approval, granted.by, decided):
+        return None
+    return plan.route if contract.ends is None else replace(plan.route, ends=contract.ends)
+
+
+def route_at(found: Route | CallDenial, now: float) -> Route | CallDenial:
+    """A route at a time, in seconds since the epoch: it ends with the contract, whatever status still says of that."""
+    return CallDenial.NO_CONTRACT if isinstance(found, Route) and has_ended(found.ends, now) else found
 
 
 def without_audience(found: Route | CallDenial) -> CallDenial:

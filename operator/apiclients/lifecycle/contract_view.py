@@ -61,6 +61,8 @@ class ContractView:
     created: float
     #: Whether status speaks of the present spec.
     settled: bool = False
+    #: When it ends by itself, in seconds since the epoch.
+    ends: float | None = None
     #: False for one that cannot be read: it holds a retirement back and lets no call through (rule 32).
     readable: bool = True
 
@@ -97,6 +99,7 @@ def contract_view(contract: Contract) -> ContractView:
         waits_for_room=not meta.deleting and ready == Reason.TOO_MANY_CONTRACTS,
         created=meta.creation_time.timestamp() if meta.creation_time is not None else _LAST,
         settled=status.observed_generation == meta.generation,
+        ends=contract.spec.end_time.timestamp() if contract.spec.end_time is not None else None,
     )
 
 
@@ -125,6 +128,11 @@ def plans_ruled_on(contract: ContractView) -> tuple[str, ...]:
     """The plans that an approval may speak of: the one that is asked for, and the one in force, if it still holds."""
     granted = contract.in_force
     return (contract.plan, granted.plan) if granted is not None and is_as_granted(contract) else (contract.plan,)
+
+
+def has_ended(ends: float | None, now: float) -> bool:
+    """Whether an end has come, both in seconds since the epoch: from that moment on, and not before."""
+    return ends is not None and now >= ends
 
 
 def counts_as_active(contract: ContractView) -> bool:

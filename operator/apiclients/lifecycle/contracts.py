@@ -2,20 +2,25 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from apiclients.lifecycle.access import ClientView
 from apiclients.lifecycle.api_view import ApiView, PlanView
 from apiclients.lifecycle.approvals import Ruling, decisive
 from apiclients.lifecycle.condition_state import ConditionState, build_conditions
-from apiclients.lifecycle.contract_view import ContractView, claim, contract_view, has_room, stands_first
+from apiclients.lifecycle.contract_view import ContractView, claim, contract_view, has_ended, has_room, stands_first
+from apiclients.lifecycle.timing import CLOCK_RETRY
 from apiclients.resources.api import ApiStatusName, Approval, Consumers, ConsumersFrom
 from apiclients.resources.apiclient import MAX_CONTRACTS, DesiredStatus
 from apiclients.resources.approval import Decision
 from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.contract import ContractStatus, ContractStatusName, Grant, PlanInForce
+from apiclients.resources.fields import format_time
 from apiclients.resources.objects import Contract
 from apiclients.resources.reasons import REASONS
+
+#: How long before its end a contract says so.
+END_REMINDER = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class ObservedContract:
     rival: ContractView | None = None
     #: How many other contracts of the client are active.
     other_active: int = 0
+    #: False while this clock disagrees with the API server's: then no contract ends by it (rule 26).
+    clock_trusted: bool = True
 
 
 def may_contract(consumers: Consumers, api_namespace: str, namespace: str, labels: Mapping[str, str] | None) -> bool:
@@ -71,6 +78,7 @@ class _Case:
 
     observed: ObservedContract
     keeps: PlanInForce | None
+    now: datetime
 
     @property
     def contract(self) -> Contract:
@@ -98,7 +106,7 @@ class _Case:
 def decide_contract(observed: ObservedContract, now: datetime) -> ContractStatus:
     """The status of a contract. Nothing here changes the client or another contract (rule 12)."""
     contract = observed.contract
-    case = _Case(observed, _still_granted(observed))
+    case = _Case(observed, _still_granted(observed), now)
     outcome = next((found for rule in _RULES if (found := rule(case)) is not None), _granted(case))
     in_force = _in_force(case, outcome)
     active = in_force is not None and outcome.status is not ContractStatusName.INACTIVE
@@ -107,6 +115,7 @@ def decide_contract(observed: ObservedContract, now: datetime) -> ContractStatus
         ConditionType.ACTIVE: _active(in_force, outcome)
         if active
         else ConditionState(False, outcome.reason, outcome.message),
+        ConditionType.EXPIRING_SOON: _ends_soon(case) if active else None,
         ConditionType.STALLED: ConditionState(True, outcome.reason, outcome.message) if outcome.stalled else None,
     }
     return ContractStatus(
@@ -115,6 +124,19 @@ def decide_contract(observed: ObservedContract, now: datetime) -> ContractStatus
         in_force=in_force,
         conditions=build_conditions(states, contract.status.conditions, contract.metadata.generation, now),
     )
+
+
+def contract_due(contract: Contract, now: datetime, *, clock_trusted: bool) -> datetime | None:
+    """When the decision of ``now`` would be another one if nothing else changes: the reminder, or the end.
+
+    Past an end that the clock could not be trusted with: when to ask the clock again.
+    """
+    ends = contract.spec.end_time
+    if ends is None:
+        return None
+    if now >= ends:
+        return None if clock_trusted else now + CLOCK_RETRY
+    return ends - END_REMINDER if ends - now > END_REMINDER else ends
 
 
 def _still_granted(observed: ObservedContract) -> PlanInForce | None:
@@ -154,6 +176,23 @@ def grant_stands(approval: Approval, granted_by: Grant, decided: Ruling | None) 
 
 def _decided(observed: ObservedContract, plan: str) -> Ruling | None:
     return decisive(claim(observed.contract), plan, observed.rulings)
+
+
+def _ended(case: _Case) -> _Outcome | None:
+    """What is in force is not remembered: moved into the future, it is asked for anew."""
+    ends = case.contract.spec.end_time
+    if ends is None or not case.observed.clock_trusted or not has_ended(ends.timestamp(), case.now.timestamp()):
+        return None
+    return _Outcome(
+        ContractStatusName.INACTIVE, Reason.ENDED, f"The contract ended at {format_time(ends)}.", ready=True
+    )
+
+
+def _ends_soon(case: _Case) -> ConditionState | None:
+    ends = case.contract.spec.end_time
+    if ends is None or ends - case.now > END_REMINDER:
+        return None
+    return ConditionState(True, Reason.ENDS_SOON, f"The contract ends at {format_time(ends)}.")
 
 
 def _client_missing(case: _Case) -> _Outcome | None:
@@ -275,6 +314,7 @@ def _too_many(case: _Case) -> _Outcome | None:
 
 
 _RULES: tuple[Callable[[_Case], _Outcome | None], ...] = (
+    _ended,
     _client_missing,
     _older_in_force,
     _client_retired,

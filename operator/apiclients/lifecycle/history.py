@@ -65,15 +65,20 @@ def _status_announcements(before: ApiClientStatus, after: ApiClientStatus) -> li
 
 
 def condition_announcements(before: list[Condition], after: list[Condition]) -> list[Announcement]:
-    """The Event of a change of Ready, for kinds whose conditions say all: one per transition, with the condition's
-    reason.
-    """
-    old = next((c for c in before if c.type == ConditionType.READY), None)
-    new = next((c for c in after if c.type == ConditionType.READY), None)
-    if new is None or (old is not None and (old.status, old.reason) == (new.status, new.reason)):
-        return []
-    stalled = any(c.type == ConditionType.STALLED for c in after)
-    return [Announcement(stalled, new.reason, "ChangeStatus", new.message)]
+    """The Events of kinds whose conditions say all: one per transition of Ready, and one when an end comes near."""
+    old, new = ({c.type: c for c in conditions} for conditions in (before, after))
+    stalled = ConditionType.STALLED in new
+    found = []
+    ready, soon = new.get(ConditionType.READY), new.get(ConditionType.EXPIRING_SOON)
+    if ready is not None and _differs(old.get(ConditionType.READY), ready):
+        found.append(Announcement(stalled, ready.reason, "ChangeStatus", ready.message))
+    if soon is not None and _differs(old.get(ConditionType.EXPIRING_SOON), soon):
+        found.append(Announcement(True, soon.reason, "ChangeStatus", soon.message))
+    return found
+
+
+def _differs(old: Condition | None, new: Condition) -> bool:
+    return old is None or (old.status, old.reason) != (new.status, new.reason)
 
 
 def _credential_announcements(before: ApiClientStatus, after: ApiClientStatus) -> list[Announcement]:

@@ -33,7 +33,9 @@ CONDITIONS: dict[ConditionType, str] = {
     ConditionType.ACTIVE: "It is usable now: tokens are accepted, calls pass, the hold stops.",
     ConditionType.ENFORCED: "Every living gate obeys the desired status and the holds. Unknown while no gate lives.",
     ConditionType.SECRET_READY: "The Secret holds a current credential that has not expired.",
-    ConditionType.EXPIRING_SOON: "The secret expires within renewBefore, or has expired.",
+    ConditionType.EXPIRING_SOON: (
+        "The secret expires within renewBefore, or has expired; the contract ends within a week."
+    ),
     ConditionType.RECONCILING: "The operator is still retrying. Present only when True.",
     ConditionType.STALLED: "Only a person can fix it; the message says how. Present only when True.",
 }
@@ -79,6 +81,8 @@ class Reason(StrEnum):
     CONFLICT = "Conflict"
     CLIENT_RETIRED = "ClientRetired"
     API_RETIRED = "ApiRetired"
+    ENDED = "Ended"
+    ENDS_SOON = "EndsSoon"
     TOO_MANY_CONTRACTS = "TooManyContracts"
     COUNTED = "Counted"
     CONTRACT_NOT_FOUND = "ContractNotFound"

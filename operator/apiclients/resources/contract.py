@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from apiclients.resources.conditions import Condition
-from apiclients.resources.fields import Model, Name, RepeatedTime, list_map
+from apiclients.resources.fields import Model, Name, RepeatedTime, Time, list_map
 
 
 class ContractStatusName(StrEnum):
@@ -37,6 +37,12 @@ class ContractSpec(Model):
     plan: Annotated[
         Name, Field(description="The plan. It may be edited: the old one stays in force until the new one is.")
     ]
+    end_time: Annotated[
+        Time | None,
+        Field(
+            description="The contract ends by itself at this time, which may be moved. Unset: it stays until deleted."
+        ),
+    ] = None
 
 
 class PlanInForce(Model):

@@ -198,6 +198,11 @@ REASONS: Mapping[Reason, Meaning] = {
         "The Api is retired: contracts to it have ended.",
         remedy="The Api is retired: contract its successor, and delete this contract.",
     ),
+    Reason.ENDED: Meaning(
+        "The contract has ended by its endTime.",
+        remedy="Its endTime has come. To go on, move spec.endTime in Git; else delete it.",
+    ),
+    Reason.ENDS_SOON: Meaning("The contract ends within a week, by its endTime."),
     Reason.TOO_MANY_CONTRACTS: Meaning(
         "The client has as many active contracts as there can be.",
         finding=PlanFinding(

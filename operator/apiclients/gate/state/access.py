@@ -13,7 +13,7 @@ from apiclients.gate.state.tally import ApiUse
 from apiclients.lifecycle.access import ClientView
 from apiclients.lifecycle.api_view import Route
 from apiclients.lifecycle.apis import audience
-from apiclients.lifecycle.calls import CallDenial, api_is_retired, route
+from apiclients.lifecycle.calls import CallDenial, api_is_retired, route, route_at
 from apiclients.lifecycle.contract_view import ContractView, counts_as_active
 from apiclients.resources.refs import NamespacedName, ObjectRef
 
@@ -47,10 +47,10 @@ class ApiAccess:
         url = self.public_url
         return (self.audience,) if url is None else (self.audience, url)
 
-    def route(self, client: ClientView) -> Route | CallDenial:
-        """How a client gets here, or why not."""
+    def route(self, client: ClientView, now: float) -> Route | CallDenial:
+        """How a client gets here now, in seconds since the epoch, or why not."""
         found = self._routes.get(client.uid)
-        return found if found is not None else self._resolve(client)
+        return route_at(found if found is not None else self._resolve(client), now)
 
     def api_changed(self) -> None:
         """The Api has changed, and with it what all routes follow from."""

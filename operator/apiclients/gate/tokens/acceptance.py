@@ -82,7 +82,7 @@ class Acceptance:
         if not isinstance(accepted, Accepted):
             return accepted
         verified, client = accepted.token, accepted.client
-        route = api.route(client)
+        route = api.route(client, now)
         if not verified.is_for(api.audience):
             return without_audience(route)
         if isinstance(route, CallDenial):

@@ -30,11 +30,12 @@ class Introspection:
         Of another client's token it learns what concerns the Apis of its namespace: those that may be called with it
         now, and under which scopes. So who trusts an introspection trusts contracts, too. Raises NotReadyError.
         """
-        accepted = self._acceptance.accept(token, self._wall())
+        now = self._wall()
+        accepted = self._acceptance.accept(token, now)
         if not isinstance(accepted, Accepted):
             return {"active": False}
         verified, own = accepted.token, caller.uid == accepted.client.uid
-        here = {} if own else self._callable(accepted, caller.namespace)
+        here = {} if own else self._callable(accepted, caller.namespace, now)
         if not may_introspect(caller, accepted.client, {api.namespace for api in here}):
             return {"active": False}
         self._note_relied_on(accepted, here)
@@ -61,7 +62,7 @@ class Introspection:
         for api in apis:
             api.use.relied_on(client_uid)
 
-    def _callable(self, accepted: Accepted, namespace: str) -> dict[ApiAccess, tuple[str, ...]]:
+    def _callable(self, accepted: Accepted, namespace: str, now: float) -> dict[ApiAccess, tuple[str, ...]]:
         """The Apis of a namespace that may be called with a token now, and under which scopes."""
         verified = accepted.token
         if verified.foreign is not None and verified.foreign.everywhere:
@@ -71,7 +72,7 @@ class Introspection:
             found = (api for one in audiences if (api := self._access.by_audience(one)) is not None)
         here = (api for api in found if api.namespace == namespace)
         issued = verified.claims.issued_at
-        covered = ((api, call_scopes(api.route(accepted.client), issued, verified.scopes)) for api in here)
+        covered = ((api, call_scopes(api.route(accepted.client, now), issued, verified.scopes)) for api in here)
         return {api: scopes for api, scopes in covered if not isinstance(scopes, CallDenial)}
 
 

@@ -113,12 +113,12 @@ class Issuance:
         may call now; with these scopes, or all that the plans cover. ``scope`` is always in it: empty says that the
         token carries none, which no verifier can mistake.
         """
-        targets = self._targets(client, resources)
+        now = self._wall()
+        targets = self._targets(client, resources, now)
         routes = [route for route in targets.values() if route is not None]
         scopes = issued_scopes(routes, wanted)
         if scopes is None:
             raise GrantError("invalid_scope", "A scope is not covered by the plans of these resources.")
-        now = self._wall()
         issued, scope = issued_for(routes, issue_time(client, now)), " ".join(scopes)
         claims = {
             "iss": self._issuer,
@@ -136,7 +136,7 @@ class Issuance:
             raise GrantError("invalid_target", "The token would be too large: ask for fewer APIs, by resource.")
         return Issued(token, client.token_seconds, scope)
 
-    def _targets(self, client: ClientView, resources: tuple[str, ...]) -> dict[str, Route | None]:
+    def _targets(self, client: ClientView, resources: tuple[str, ...], now: float) -> dict[str, Route | None]:
         """Routes by audience; there is none to the issuer. Raises GrantError.
 
         An Api that is not there, not contracted or retired reads the same (rule 15).
@@ -144,21 +144,21 @@ class Issuance:
         if not resources:
             found: dict[str, Route | None] = {self._issuer: None}
             for api in self._access.of_client(client):
-                route = api.route(client)
+                route = api.route(client, now)
                 if isinstance(route, Route):
                     api.use.relied_on(client.uid)
                     found |= dict.fromkeys(api.audiences, route)
             return found
         targets: dict[str, Route | None] = {}
         for resource in resources:
-            targets |= self._target(client, resource)
+            targets |= self._target(client, resource, now)
         return targets
 
-    def _target(self, client: ClientView, resource: str) -> dict[str, Route | None]:
+    def _target(self, client: ClientView, resource: str, now: float) -> dict[str, Route | None]:
         if resource == self._issuer:
             return {self._issuer: None}
         api = self._access.by_resource(resource)
-        route = api.route(client) if api is not None else None
+        route = api.route(client, now) if api is not None else None
         if api is None or not isinstance(route, Route):
             raise GrantError("invalid_target", "The client has no active contract for one of these resources.")
         api.use.relied_on(client.uid)
