@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from apiclients.lifecycle.contracts import decide_contract
 from apiclients.lifecycle.features import NO_FEATURES, Feature, features_used, gate_too_old, lacking
 from apiclients.lifecycle.holds import HoldDecision, decide_hold
 from apiclients.lifecycle.replicas import Replica, replica
 from apiclients.resources.conditions import Reason
+from apiclients.resources.fields import format_time
 from apiclients.resources.names import OBEYS_ANNOTATION
-from apiclients.resources.objects import ApiClientHold
-from tests.lifecycle.parties import told
+from apiclients.resources.objects import ApiClientHold, Contract
+from tests.lifecycle.parties import NOW, check, in_force, message, raw_contract, told
 from tests.lifecycle.world import START, World, available
 
 pytestmark = pytest.mark.rule(33)
@@ -84,6 +87,25 @@ def test_a_client_uses_a_feature_only_where_it_says_so() -> None:
     assert features_used(World().client()) == NO_FEATURES
     assert features_used(World().edit(tokens__notBefore=LONG_AGO).client()) == NO_FEATURES
     assert features_used(World().edit(secret__notBefore=LONG_AGO).client()) == {Feature.SECRET_NOT_BEFORE}
+
+
+def test_a_contract_uses_a_feature_only_where_it_ends() -> None:
+    plain, ending = raw_contract(), raw_contract()
+    ending["spec"]["endTime"] = format_time(START)
+    assert features_used(Contract.from_object(plain)) == NO_FEATURES
+    assert features_used(Contract.from_object(ending)) == {Feature.CONTRACT_END}
+
+
+def test_a_contract_that_ends_is_stalled_while_a_gate_would_go_on() -> None:
+    stage = in_force().ask(endTime=format_time(NOW + timedelta(days=30)))
+    observed = replace(stage._observed(), gates_lacking={Feature.CONTRACT_END: ("gate-old",)})
+    status = decide_contract(observed, NOW)
+    check(status, observed.contract.metadata.generation, "contracts")
+    assert (told(status, "Ready"), told(status, "Stalled")) == ("False/GateTooOld", "True/GateTooOld")
+    assert told(status, "Active") == "True/Active"
+    assert "do not obey spec.endTime" in message(status)
+    over = decide_contract(observed, NOW + timedelta(days=30))
+    assert told(over, "Stalled") == "-", "what has ended every gate obeys"
 
 
 def test_the_message_names_the_field_and_some_of_the_gates() -> None:

@@ -120,6 +120,7 @@ class Observer:
             rival=first if first is not None and first.claim.uid != view.claim.uid else None,
             other_active=contracts.active_count(client) - (known is not None and known.active),
             clock_trusted=self.clock_trusted(),
+            gates_lacking=self.gates_lacking(),
         )
 
     def approval(self, approval: ContractApproval) -> ObservedApproval | None:

@@ -132,7 +132,7 @@ class Relations:
         (self._unreadable.discard if readable else self._unreadable.add)(ref)
 
     def _note_features(self, ref: ObjectRef, view: View | None) -> None:
-        uses = isinstance(view, ClientView | HoldView) and bool(view.features)
+        uses = isinstance(view, ClientView | HoldView | ContractView) and bool(view.features)
         (self._using_features.add if uses else self._using_features.discard)(ref)
 
     def gates_changed(self) -> list[Wakes]:

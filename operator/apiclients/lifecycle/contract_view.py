@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from apiclients.lifecycle.features import NO_FEATURES, Feature, features_used
 from apiclients.resources.api import ContractCounts
 from apiclients.resources.apiclient import MAX_CONTRACTS, ClientContracts
 from apiclients.resources.conditions import ConditionType, Reason
@@ -63,6 +64,7 @@ class ContractView:
     settled: bool = False
     #: When it ends by itself, in seconds since the epoch.
     ends: float | None = None
+    features: frozenset[Feature] = NO_FEATURES
     #: False for one that cannot be read: it holds a retirement back and lets no call through (rule 32).
     readable: bool = True
 
@@ -100,6 +102,7 @@ def contract_view(contract: Contract) -> ContractView:
         created=meta.creation_time.timestamp() if meta.creation_time is not None else _LAST,
         settled=status.observed_generation == meta.generation,
         ends=contract.spec.end_time.timestamp() if contract.spec.end_time is not None else None,
+        features=features_used(contract),
     )
 
 

@@ -1,7 +1,7 @@
 """Contracts: whether one is in force, under which plan, and why not (rules 8, 12 to 15)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from apiclients.lifecycle.access import ClientView
@@ -9,6 +9,7 @@ from apiclients.lifecycle.api_view import ApiView, PlanView
 from apiclients.lifecycle.approvals import Ruling, decisive
 from apiclients.lifecycle.condition_state import ConditionState, build_conditions
 from apiclients.lifecycle.contract_view import ContractView, claim, contract_view, has_ended, has_room, stands_first
+from apiclients.lifecycle.features import Lacking, features_used, gate_too_old
 from apiclients.lifecycle.timing import CLOCK_RETRY
 from apiclients.resources.api import ApiStatusName, Approval, Consumers, ConsumersFrom
 from apiclients.resources.apiclient import MAX_CONTRACTS, DesiredStatus
@@ -39,6 +40,8 @@ class ObservedContract:
     other_active: int = 0
     #: False while this clock disagrees with the API server's: then no contract ends by it (rule 26).
     clock_trusted: bool = True
+    #: Which living gates do not obey which features (rule 33).
+    gates_lacking: Lacking = field(default_factory=dict)
 
 
 def may_contract(consumers: Consumers, api_namespace: str, namespace: str, labels: Mapping[str, str] | None) -> bool:
@@ -110,13 +113,17 @@ def decide_contract(observed: ObservedContract, now: datetime) -> ContractStatus
     outcome = next((found for rule in _RULES if (found := rule(case)) is not None), _granted(case))
     in_force = _in_force(case, outcome)
     active = in_force is not None and outcome.status is not ContractStatusName.INACTIVE
+    too_old = gate_too_old(features_used(contract), observed.gates_lacking) if active else None
+    stalled = too_old or (ConditionState(True, outcome.reason, outcome.message) if outcome.stalled else None)
     states = {
-        ConditionType.READY: ConditionState(outcome.ready, outcome.reason, outcome.message),
+        ConditionType.READY: replace(too_old, holds=False)
+        if too_old
+        else ConditionState(outcome.ready, outcome.reason, outcome.message),
         ConditionType.ACTIVE: _active(in_force, outcome)
         if active
         else ConditionState(False, outcome.reason, outcome.message),
         ConditionType.EXPIRING_SOON: _ends_soon(case) if active else None,
-        ConditionType.STALLED: ConditionState(True, outcome.reason, outcome.message) if outcome.stalled else None,
+        ConditionType.STALLED: stalled,
     }
     return ContractStatus(
         observed_generation=contract.metadata.generation,

@@ -14,7 +14,7 @@ from enum import StrEnum
 from apiclients.lifecycle.condition_state import ConditionState
 from apiclients.lifecycle.replicas import Replica, enumerated
 from apiclients.resources.conditions import Reason
-from apiclients.resources.objects import ApiClient, ApiClientHold
+from apiclients.resources.objects import ApiClient, ApiClientHold, Contract
 
 
 class Feature(StrEnum):
@@ -22,6 +22,7 @@ class Feature(StrEnum):
 
     SECRET_NOT_BEFORE = "ApiClient.spec.secret.notBefore"
     ALL_CLIENTS = "ApiClientHold.spec.allClients"
+    CONTRACT_END = "Contract.spec.endTime"
     #: Of every TokenRevocation. It has no status to say so: ``doctor`` does.
     TOKEN_REVOCATIONS = "TokenRevocation.spec.expiresTime"
 
@@ -38,15 +39,18 @@ ALL_OBEYED: Lacking = {}
 NO_FEATURES: frozenset[Feature] = frozenset()
 _SECRET_NOT_BEFORE = frozenset({Feature.SECRET_NOT_BEFORE})
 _ALL_CLIENTS = frozenset({Feature.ALL_CLIENTS})
+_CONTRACT_END = frozenset({Feature.CONTRACT_END})
 
 
-def features_used(obj: ApiClient | ApiClientHold) -> frozenset[Feature]:
+def features_used(obj: ApiClient | ApiClientHold | Contract) -> frozenset[Feature]:
     """The features that an object uses. Kinds that are not here have none."""
     match obj:
         case ApiClient():
             return _SECRET_NOT_BEFORE if obj.spec.secret.not_before is not None else NO_FEATURES
         case ApiClientHold():
             return _ALL_CLIENTS if obj.spec.all_clients else NO_FEATURES
+        case Contract():
+            return _CONTRACT_END if obj.spec.end_time is not None else NO_FEATURES
 
 
 def lacking(gates: Iterable[Replica], now: datetime) -> Lacking:

@@ -171,6 +171,7 @@ CONTRACT = Kind(
         Column("STATUS", ".status.observedStatus", description="Whether it is in force."),
         Column("REASON", _condition("Ready", "reason"), description="Why it is (not) ready."),
         Column("AGE", ".metadata.creationTimestamp", "date", description="Time since creation."),
+        Column("ENDS", ".spec.endTime", priority=1, description="When it ends by itself."),
         Column("PLAN-IN-FORCE", ".status.inForce.plan", priority=1, description="The plan under which calls pass."),
         Column("MESSAGE", _condition("Ready", "message"), priority=1, description="Why, in words."),
     ),

@@ -80,7 +80,13 @@ def _why(around: Around, standing: Condition, ready: Condition | None, *, unseen
     if secret is not None and secret.status != "True" and not any(secret.message.rstrip(".") in one for one in lines):
         lines.append(secret.message)
     lines += [f"Contract {line.name}: {line.problem}" for line in map(contract_line, around.contracts) if line.problem]
-    return (*lines, *_young_contracts(around))
+    return (*lines, *_ending_contracts(around), *_young_contracts(around))
+
+
+def _ending_contracts(around: Around) -> list[str]:
+    """Contracts that end by themselves within the time of the reminder."""
+    soon = ((one, condition(one.status.conditions, ConditionType.EXPIRING_SOON)) for one in around.contracts)
+    return [f"Contract {one.metadata.name}: {seen.message}" for one, seen in soon if seen is not None]
 
 
 def _young_contracts(around: Around) -> list[str]:
