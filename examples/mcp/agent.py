@@ -1,7 +1,8 @@
-"""An agent: it knows the URL of an MCP server, its issuer and its own credentials, and finds the rest.
+r"""An agent: it knows the URL of an MCP server, its issuer and its own credentials, and finds the rest.
 
 Run it:  pip install mcp==2.3.0
-         MCP_URL=https://mcp.example.com/mcp ISSUER=https://tokens.example.com CLIENT_ID=... CLIENT_SECRET=... python agent.py
+         MCP_URL=https://mcp.example.com/mcp ISSUER=https://tokens.example.com \
+             CLIENT_ID=... CLIENT_SECRET=... python agent.py
 
 Each line of standard input is an article that it looks up. Its first call gets 401, which leads to the metadata of the
 MCP server (RFC 9728), those to the metadata of the issuer (RFC 8414), and there it gets a token (RFC 6749, 4.4).

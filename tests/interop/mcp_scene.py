@@ -131,15 +131,10 @@ def _declare(scene: McpScene) -> None:
         objects.client(OTHER, namespace=AGENTS),
         objects.contract("planner-stock", OTHER, (SHOP, STOCK), "read", namespace=AGENTS),
     ]
-    # It names a namespace of its own for the Api, so kubectl is told none.
-    for text in (example.replace(_PUBLIC_URL, scene.url), json.dumps(objects_list(others))):
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": others})
+    for text in (example.replace(_PUBLIC_URL, scene.url), listed):
         scene.stage.cluster.kubectl("apply", "-f", "-", input=text)
     scene.kubectl("wait", "apiclients,contracts", "--all", "--for=condition=Ready", _PATIENCE)
-
-
-def objects_list(items: list[objects.JsonObject]) -> objects.JsonObject:
-    """What kubectl takes for several objects."""
-    return {"apiVersion": "v1", "kind": "List", "items": items}
 
 
 @contextmanager
@@ -167,7 +162,7 @@ def _served(stage: TlsStage) -> Iterator[str]:
 def _with_tls(configuration: Path, listen: str, stage: TlsStage) -> None:
     """End TLS in nginx, as docs/agents.md says."""
     pair = stage.pki.server
-    tls = f'listen {listen} ssl;\n        ssl_certificate "{pair.certificate}";\n        ssl_certificate_key "{pair.key}";'
+    tls = f'listen {listen} ssl;\nssl_certificate "{pair.certificate}";\nssl_certificate_key "{pair.key}";'
     text = configuration.read_text()
     assert f"listen {listen};" in text
     configuration.write_text(text.replace(f"listen {listen};", tls))

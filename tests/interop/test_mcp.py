@@ -1,16 +1,18 @@
-"""AI agents: the official SDK of MCP finds its way to a server behind nginx, and is stopped and resumed while it runs."""
+"""AI agents: the official SDK of MCP finds its way to a server behind nginx, is stopped while it runs, and goes on."""
 
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from cluster import LocalCluster
 from demo.calls import request
-from tests.interop.mcp_scene import AGENTS, ASSISTANT, OTHER, McpScene, mcp_scene
+from tests.interop.mcp_scene import AGENTS, ASSISTANT, EXAMPLE, OTHER, McpScene, mcp_scene
 from tests.toolkit import objects
+from tests.toolkit.pages import Block, blocks, run
 from tests.toolkit.waiting import eventually
 
 STOPPED = "stopped: no token is accepted, and none is issued"
@@ -19,6 +21,10 @@ STOPS = {
     "a hold of one client": {"clientName": ASSISTANT},
     "a hold of the namespace": {"allClients": True},
 }
+
+
+#: What stands on the page below each of its headings.
+PAGE = list(blocks("agents"))
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +136,43 @@ def test_nobody_leaves_a_hold_of_the_namespace_by_labels_or_by_another_name(scen
     for probe in probes:
         scene.until_gates_say(200, probe)
     eventually("the newcomer gets a token", lambda: scene.ask_token("newcomer").status != 401)
+
+
+def below(heading: str, language: str = "sh") -> Block:
+    """The one block of a language below a heading of docs/agents.md."""
+    (found,) = [block for block in PAGE if (block.heading, block.language) == (heading, language)]
+    return found
+
+
+@pytest.mark.parametrize("end", ["Let them go on", "Practise it"])
+def test_the_commands_of_the_page_stop_a_running_agent_and_let_it_go_on(
+    scene: McpScene, end: str, tmp_path: Path
+) -> None:
+    probe, kubeconfig = scene.token(ASSISTANT), scene.stage.cluster.kubeconfig
+    with scene.agent(ASSISTANT) as agent:
+        assert agent.ask("tea") == served(scene, ASSISTANT)
+        for heading in ("Stop them all", "Stop one", "Prove it"):
+            run(below(heading), kubeconfig, tmp_path)
+            assert agent.ask("tea") == STOPPED, heading
+        for heading in ("Let them go on", end):
+            run(below(heading), kubeconfig, tmp_path)
+        scene.until_gates_say(200, probe)
+        assert agent.ask("tea") == served(scene, ASSISTANT)
+
+
+def test_the_hold_of_the_page_stops_all_agents(scene: McpScene) -> None:
+    probes = scene.token(ASSISTANT), scene.token(OTHER)
+    hold = below("Stop them all", "yaml").text
+    scene.kubectl("apply", "-f", "-", input=hold)
+    for probe in probes:
+        scene.until_gates_say(401, probe)
+    scene.kubectl("delete", "-f", "-", input=hold)
+    for probe in probes:
+        scene.until_gates_say(200, probe)
+
+
+@pytest.mark.parametrize("block", [block for block in PAGE if block.language == "python" or block.heading == "Declare"])
+def test_what_the_page_shows_is_part_of_the_example(block: Block) -> None:
+    shown = [line.strip() for line in block.text.splitlines()]
+    texts = ("\n".join(line.strip() for line in file.read_text().splitlines()) for file in EXAMPLE.iterdir())
+    assert any("\n".join(shown) in text for text in texts), block.text
