@@ -6,42 +6,19 @@ block have to be in what the commands above it said; ages and times differ, and 
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from markdown_it import MarkdownIt
 
+from tests.toolkit.pages import DOCS, Block, blocks, run
 from tests.toolkit.product import Product
 from tests.toolkit.waiting import eventually
 
-DOCS = Path(__file__).parents[2] / "docs"
 #: Also the order in which the examples at the head of each page are applied, up to those that the page starts from.
 PAGES = ("api", "apiclient", "contract", "contractapproval", "apiclienthold")
 PREPARED = PAGES[:4]
 TEAM, PROVIDER = "team-a", "shop"
-SECONDS = 120
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One fenced block of a page."""
-
-    language: str
-    text: str
-    line: int
-
-
-def blocks(page: str) -> Iterator[Block]:
-    """All fenced blocks of a page."""
-    for token in MarkdownIt().parse((DOCS / f"{page}.md").read_text(encoding="utf-8")):
-        if token.type == "fence" and token.map is not None:
-            yield Block(token.info, token.content, token.map[0] + 1)
 
 
 def of_head_and_of_tasks(page: str) -> tuple[Block, list[Block]]:
@@ -82,26 +59,6 @@ def test_what_a_page_tells_to_do_can_be_done(page: str, prepared: Product, tmp_p
             lines = {comparable(line) for line in said.splitlines()}
             unsaid = [line for line in block.text.splitlines() if not any(map(pattern(line).fullmatch, lines))]
             assert unsaid == [], f"docs/{page}.md, line {block.line}; this was said:\n{said}"
-
-
-def run(block: Block, kubeconfig: Path, folder: Path) -> str:
-    """Run commands as a person would; what they said, errors too."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.text],
-        cwd=folder,
-        env=os.environ | {"PATH": path, "KUBECONFIG": str(kubeconfig), "COLUMNS": "120", "NO_PROXY": "127.0.0.1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert (done.returncode != 0) is block.language.endswith("fails"), (
-        f"line {block.line}:\n{block.text}\n{done.stdout}"
-    )
-    return done.stdout
 
 
 def comparable(line: str) -> str:

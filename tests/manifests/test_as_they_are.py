@@ -50,10 +50,10 @@ def test_the_example_overlay_then_all_examples(bare: LocalCluster) -> None:
         line for line in again.stdout.splitlines() if not line.startswith("resourcequota/")
     ]  # 1000 comes back as 1k
     assert [line for line in ours if not line.endswith(" unchanged")] == []
-    clients = bare.kubectl("get", "apiclients", "-n", "team-a", "-o", "name").stdout.splitlines()
-    assert {name.partition("/")[2] for name in clients} == {
-        obj["metadata"]["name"] for obj in examples(EXAMPLES) if obj["kind"] == "ApiClient"
-    }
+    names = "jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name}{'\\n'}{end}"
+    clients = bare.kubectl("get", "apiclients", "--all-namespaces", "-o", names).stdout.split()
+    declared = (obj["metadata"] for obj in examples(EXAMPLES) if obj["kind"] == "ApiClient")
+    assert set(clients) == {f"{metadata['namespace']}/{metadata['name']}" for metadata in declared}
 
 
 @pytest.mark.rule(30)
