@@ -8,7 +8,7 @@ from apiclients.controllers.attention import MOST_SERIES, Attention
 
 
 def client(**status: Any) -> dict[str, Any]:
-    return {"metadata": {}, "spec": {}, "status": status}
+    return {"metadata": {}, "spec": {"owner": "billing@example.com"}, "status": status}
 
 
 def condition(kind: str, status: str, reason: str) -> dict[str, str]:
@@ -33,7 +33,7 @@ def test_who_needs_somebody_is_told_by_name_and_reason_until_it_is_well() -> Non
     ]
     attention.note(("team-a", "billing"), client(conditions=STALLED, credentials=credentials))
     attention.note(("team-a", "good"), client(conditions=GOOD))
-    named = 'client="billing",client_namespace="team-a"'
+    named = 'client="billing",client_namespace="team-a",owner="billing@example.com"'
     assert lines(attention) == [
         f'apiclient_operator_client_stalled{{{named},reason="InvalidSpec"}} 1.0',
         f'apiclient_operator_client_not_ready{{{named},reason="InvalidSpec"}} 1.0',
@@ -63,10 +63,13 @@ def test_many_are_counted_and_only_some_are_named() -> None:
 
 def test_only_contracts_in_force_have_an_end_to_come() -> None:
     attention = Attention()
-    spec, key = {"endTime": "2027-01-01T00:00:00Z"}, ("team-a", "billing-orders")
+    spec, key = {"endTime": "2027-01-01T00:00:00Z", "clientName": "billing"}, ("team-a", "billing-orders")
     attention.note_contract(key, {"spec": spec, "status": {"observedStatus": "Active"}})
-    labels = 'contract="billing-orders",contract_namespace="team-a"'
-    assert lines(attention) == [f"apiclient_operator_contract_ends_timestamp_seconds{{{labels}}} 1.7987616e+09"]
+    named = 'client="billing",contract="billing-orders",contract_namespace="team-a",owner="{}"'
+    line = f"apiclient_operator_contract_ends_timestamp_seconds{{{named}}} 1.7987616e+09"
+    assert lines(attention) == [line.replace("{}", "")]
+    attention.note(("team-a", "billing"), client(conditions=GOOD))
+    assert lines(attention) == [line.replace("{}", "billing@example.com")]
     over: list[Any] = [{"spec": spec, "status": {"observedStatus": "Inactive"}}, {"spec": {}, "status": None}, None]
     for raw in over:
         attention.note_contract(key, {"spec": spec, "status": {"observedStatus": "Active"}})
