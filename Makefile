@@ -6,7 +6,7 @@ READY := .venv/.ready
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup cluster demo up image sbom test test-unit test-cluster test-chart test-image test-interop test-pods faults soak bench lint format generate pictures lock clean
+.PHONY: help setup cluster demo up image sbom test test-unit test-cluster test-alerts test-chart test-image test-interop test-pods faults soak bench lint format generate pictures lock clean
 
 help: ## Show the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,10 +32,10 @@ up: cluster ## Set up the same as the demonstration and stay
 	@$(BIN)/python -m demo --stay
 
 test: cluster ## Run all tests, two at a time; WORKERS sets another number
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not image and not chart and not interop and not pods"
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not image and not chart and not alerts and not interop and not pods"
 
 test-unit: $(READY) ## Run the tests that need no cluster (a minute or two)
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not cluster and not image and not chart and not interop and not pods"
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not cluster and not image and not chart and not alerts and not interop and not pods"
 
 test-cluster: cluster ## Run the tests against the real API server
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "cluster and not interop and not pods"
@@ -48,6 +48,9 @@ test-interop: cluster ## Run client libraries of Go, Node, Java and Rust against
 
 test-chart: $(READY) ## Test the Helm chart with helm, which is built from its Go module (some minutes, once per machine)
 	@$(BIN)/python -m pytest -m chart tests/chart
+
+test-alerts: $(READY) ## Test the alerts with promtool, which is built from its Go module (some minutes, once per machine)
+	@$(BIN)/python -m pytest -m alerts tests/alerts
 
 test-pods: cluster ## Install the chart on a node with real pods, and disturb it under load (root on Linux; builds the node once per machine)
 	@$(BIN)/python -m pytest -m pods tests/pods

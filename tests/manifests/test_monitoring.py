@@ -146,6 +146,34 @@ async def test_texts_name_labels_that_the_alert_has(exported: Labels) -> None:
         assert named <= (kept if grouped else own | SCRAPERS), rule["alert"]
 
 
+def _counted(expression: str) -> list[promql_parser.VectorSelector]:
+    """What an expression takes the increase of."""
+    found: list[promql_parser.VectorSelector] = []
+
+    def look(node: promql_parser.Expr) -> None:
+        if isinstance(node, promql_parser.Call) and node.func.name == "increase":
+            found.extend(argument.vector_selector for argument in node.args)
+
+    promql_parser.walk(promql_parser.parse(expression), look)
+    return found
+
+
+async def test_what_alerts_count_is_exported_before_there_is_any() -> None:
+    """`increase()` does not see the first of a series that begins at 1."""
+    metrics = OperatorMetrics()
+    Manager(load(OperatorSettings, ["--issuer", ISSUER]), _client(), metrics)
+    gate = await Process(load(GateSettings, ["--issuer", ISSUER]), _client(), None)._metrics.render()
+    scrapes = generate_latest(metrics.registry).decode() + gate.decode()
+    series = [sample for family in text_string_to_metric_families(scrapes) for sample in family.samples]
+    selectors = [selector for rule in RULES for selector in _counted(rule["expr"])]
+    assert len(selectors) >= 4
+    for selector in selectors:
+        wanted = {(matcher.name, matcher.value) for matcher in selector.matchers.matchers}
+        found = [sample.value for sample in series if sample.name == selector.name and wanted <= sample.labels.items()]
+        assert found, selector.name
+        assert set(found) == {0.0}, selector.name
+
+
 def test_a_misspelled_expression_is_refused() -> None:
     with pytest.raises(ValueError, match="invalid promql"):
         promql_parser.parse("sum by (rate(x[5m]))")

@@ -340,6 +340,7 @@ class Manager:
         self._metrics.gauge_by_lane("lane_longest_wait_seconds", longest, self._queue.longest_wait_in)
         gauge("queue_failing", "Objects waiting for another try.", lambda: self._queue.failing)
         for store in self.cluster.stores:
+            self._metrics.begin_at_zero(store.resource.kind)
             gauge(store.resource.plural, f"{store.resource.kind}s in the cache.", store.__len__)
         revocations = self._revocations.reflector.store
         gauge("tokenrevocations", "TokenRevocations in the cache.", lambda: len(revocations))

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from apiclients import __version__
 from apiclients.controllers.lanes import Lane
 from apiclients.engine.wakes import Wake
+from apiclients.kube.single_reads import Where
 
 _PREFIX = "apiclient_operator"
 _SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
@@ -80,6 +81,12 @@ class OperatorMetrics:
         gauge = Gauge(f"{_PREFIX}_{name}", text, ["lane"], registry=self.registry)
         for lane in Lane:
             gauge.labels(lane.label).set_function(partial(value, lane))
+
+    def begin_at_zero(self, kind: str) -> None:
+        """Export what alerts watch before there is any: `increase()` does not see a series that begins at 1."""
+        self._reconciles.labels(kind, "error")
+        for where in Where:
+            self._lost.labels(kind, where)
 
     def reconciled(self, kind: str, result: str, seconds: float) -> None:
         """Count one reconcile."""
