@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apiclients.kube.objects import Page
-from tests.kube.test_object_state import Recorder, bookmark, key, thing
+from tests.kube.recorder import Recorder, bookmark, key, thing
 
 pytestmark = pytest.mark.rule(17)
 

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cluster import LocalCluster
-from tests.manifests.rendered import MANIFESTS
+from tests.manifests.policies import BINDING, Kubectl, name_of
+from tests.manifests.rendered import MANIFESTS, of_kind, render
 from tests.manifests.samples import FINAL, GROUP, api, api_status, client, client_status, hold
 from tests.toolkit.admin import MERGE, Admin, Answer
 from tests.toolkit.objects import KINDS, OPERATOR
@@ -48,6 +50,29 @@ def team(admin: Admin) -> str:
     name = f"team-{next(_NUMBERS)}"
     admin.done("POST", "namespaces", None, body={"metadata": {"name": name}})
     return name
+
+
+@pytest.fixture
+def kubectl(installed: LocalCluster, team: str) -> Kubectl:
+    """kubectl in the namespace of the test."""
+    return Kubectl(installed, team)
+
+
+@pytest.fixture
+def strict(installed: LocalCluster, admin: Admin) -> Iterator[None]:
+    """The bindings that the strict overlay adds."""
+    bindings = [obj for obj in of_kind(render(MANIFESTS / "overlays/strict"), BINDING) if "strict" in name_of(obj)]
+    text = yaml.safe_dump_all(bindings)
+    installed.kubectl("apply", "-f", "-", input=text)
+    body = {"spec": {"desiredStatus": "Retired"}}
+
+    def refused(kind: str, name: str) -> bool:
+        return admin.ask("PATCH", kind, "canary", name, body, content=MERGE, dryRun="All").status == 403
+
+    eventually("retirements are refused", lambda: refused("apiclients", "bird") and refused("apis", "tree"))
+    yield
+    installed.kubectl("delete", "-f", "-", input=text)
+    eventually("retirements are let through", lambda: not refused("apiclients", "bird") and not refused("apis", "tree"))
 
 
 def await_policies(cluster: LocalCluster) -> None:
