@@ -80,6 +80,14 @@ class GateApp:
             return self._answer(self._judge, path, headers)
         return None
 
+    def takes_form(self, path: bytes) -> bool:
+        """Whether a form sent to this path can be answered by :meth:`immediate_form`."""
+        return path in self._token_endpoints
+
+    def immediate_form(self, head: Head, body: bytes) -> Reply | None:
+        """The answer to a whole form, if it takes no waiting: to callers, which ask for tokens and about tokens."""
+        return self._token_endpoints.immediate(head, body)
+
     def _answer(self, judge: Callable[[bytes, Headers], Reply], path: bytes, headers: Headers) -> Reply:
         """The answer of a hot path, whatever happens."""
         try:

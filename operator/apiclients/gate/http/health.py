@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from apiclients.gate.http.documents import Document, Documents
+from apiclients.gate.http.forms import Head
 from apiclients.gate.http.replies import (
     NO_STORE,
     NOT_FOUND,
@@ -57,4 +58,12 @@ class HealthApp:
 
     def immediate(self, path: bytes, headers: Headers) -> Reply | None:  # noqa: ARG002 - as GateApp has it
         """None: no gateway asks here."""
+        return None
+
+    def takes_form(self, path: bytes) -> bool:  # noqa: ARG002 - as GateApp has it
+        """No: there are no forms here."""
+        return False
+
+    def immediate_form(self, head: Head, body: bytes) -> Reply | None:  # noqa: ARG002 - as GateApp has it
+        """None, likewise."""
         return None

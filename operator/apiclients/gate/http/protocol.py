@@ -8,6 +8,10 @@ A gateway asks before each of its calls, and path and headers decide what it get
 as it is read; the way through ASGI costs a task, a cycle and two messages, which is more than the decision itself. What
 is in any way unusual (a body, HTTP/1.0, an answer under way, a slow reader) takes that way, to the same answer.
 
+So is a small form that asks for a token or about one, if the whole of it has arrived together. It is kept until its
+last byte is read; one that ends later, or that the application cannot answer without waiting, takes the way through
+ASGI from there.
+
 Whoever offers to go on in another protocol (``Upgrade``; curl with --http2 and Java's client do so with every request)
 is answered as if nothing had been offered (RFC 9110 section 7.8). The parser has no such choice: after an offer it
 takes what follows for the other protocol. So the request is read again, without the offer, by a new parser.
@@ -15,13 +19,14 @@ takes what follows for the other protocol. So the request is read again, without
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from apiclients.gate.http.replies import CLOSE, FAILED, Headers, Reply, error_reply
+from apiclients.gate.http.forms import Head
+from apiclients.gate.http.replies import CLOSE, FAILED, Headers, Receive, Reply, Scope, Send, error_reply
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +34,9 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 128
 #: A body that the application does not read is dropped up to here, then the connection ends.
 MAX_MESSAGE_BYTES = 256 * 1024
+#: A form that is larger goes through ASGI: room for the usual token many times over, and one read of a socket at most.
+MAX_FORM_BYTES = 16 * 1024
+_LENGTH_DIGITS = 8
 #: A request must have arrived whole within this time; the endpoints that read a body allow it less.
 MESSAGE_SECONDS = 20.0
 #: A connection more than this is closed at once; whoever is connected keeps being served.
@@ -37,11 +45,32 @@ MAX_CONNECTIONS = 4096
 #: A request with one of these has more to it than its head.
 _MORE = frozenset({b"transfer-encoding", b"content-length", b"expect"})
 
-#: The answer to a path and headers; None if it takes more than them.
-Immediate = Callable[[bytes, Headers], Reply | None]
-
 BAD_REQUEST = error_reply(400, "invalid_request", "This is not an HTTP request.", CLOSE)
 HEAD_TOO_LARGE = error_reply(431, "invalid_request", "The request has too many or too large header fields.", CLOSE)
+
+
+class App(Protocol):
+    """What a server serves."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request (ASGI)."""
+
+    def immediate(self, path: bytes, headers: Headers) -> Reply | None:
+        """The answer, if path and headers are all that it takes."""
+
+    def takes_form(self, path: bytes) -> bool:
+        """Whether a form sent to this path can be answered by :meth:`immediate_form`."""
+
+    def immediate_form(self, head: Head, body: bytes) -> Reply | None:
+        """The answer to a whole form, if it takes no waiting; ``head.path`` is one of those."""
+
+
+@dataclass(slots=True)
+class _Form:
+    """What has been read of a form that may be answered at once."""
+
+    head: Head
+    body: bytes = b""
 
 
 class HeadTooLargeError(Exception):
@@ -62,12 +91,13 @@ class BoundedProtocol(HttpToolsProtocol):
     max_connections = MAX_CONNECTIONS
     message_seconds = MESSAGE_SECONDS
 
-    def __init__(self, immediate: Immediate, *args: Any, max_connections: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, answers: App, *args: Any, max_connections: int | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if max_connections is not None:
             self.max_connections = max_connections
-        self._immediate = immediate
+        self._answers = answers
         self._reply: Reply | None = None
+        self._form: _Form | None = None
         self._answered = False
         self._draining = False
         self._head_only = True
@@ -112,6 +142,8 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             while rest is not None:
                 rest = self._feed_until_offer(rest)
+            if self._form is not None:  # the rest of it is on its way
+                self._leave_to_asgi(self._form)
         except HttpParserError:
             self.send_400_response("")
 
@@ -157,15 +189,26 @@ class BoundedProtocol(HttpToolsProtocol):
         self._offered = self.parser.should_upgrade()
         if self._offered:
             return
-        self._reply = self._find_reply()
-        if self._reply is None:
-            super().on_headers_complete()
-            self.cycle.keep_alive = self.cycle.keep_alive and not self._draining
+        if self._is_usual():
+            url = parse_url(self.url)
+            self._reply = self._answers.immediate(url.path, self.headers) if self._head_only else None
+            if self._reply is None and self._is_small_form(url.path):
+                self._form = _Form(Head("POST", url.path, url.query or b"", self.headers))
+        if self._reply is None and self._form is None:
+            self._start_cycle()
+
+    def on_body(self, body: bytes) -> None:
+        if self._form is None:
+            super().on_body(body)
+        else:
+            self._form.body += body
 
     def on_message_complete(self) -> None:
         if self._offered:
             return
         self._in_message = False
+        if self._form is not None:
+            self._answer_form(self._form)
         if self._reply is None:
             super().on_message_complete()
             return
@@ -192,13 +235,44 @@ class BoundedProtocol(HttpToolsProtocol):
         """Whether an answer is under way."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _find_reply(self) -> Reply | None:
-        """What can be answered at once, if this is all that there is to the request and nothing stands before it."""
+    def _is_usual(self) -> bool:
+        """Whether an answer could be given at once: this is an everyday request, and nothing stands before it."""
         parser = self.parser
-        usual = parser.get_http_version() == "1.1" and parser.should_keep_alive() and not self._draining
-        if not usual or not self._head_only or self._busy or self.flow.write_paused or parser.get_method() == b"HEAD":
-            return None
-        return self._immediate(parse_url(self.url).path, self.headers)
+        if parser.get_http_version() != "1.1" or not parser.should_keep_alive() or parser.get_method() == b"HEAD":
+            return False
+        return not self._draining and not self._busy and not self.flow.write_paused
+
+    def _is_small_form(self, path: bytes) -> bool:
+        """Whether a bounded form follows, of a length that is known, which the application may answer at once.
+
+        One in each read: with a signature for each of a thousand, other connections would wait for them all.
+        """
+        if self._answered or self.parser.get_method() != b"POST" or not self._answers.takes_form(path):
+            return False
+        more = [(name, value) for name, value in self.headers if name in _MORE]
+        if len(more) != 1 or more[0][0] != b"content-length":
+            return False
+        length = more[0][1]
+        return length.isdigit() and len(length) <= _LENGTH_DIGITS and int(length) <= MAX_FORM_BYTES
+
+    def _start_cycle(self) -> None:
+        """Let the application answer through ASGI."""
+        super().on_headers_complete()
+        self.cycle.keep_alive = self.cycle.keep_alive and not self._draining
+
+    def _answer_form(self, form: _Form) -> None:
+        """It has been read whole."""
+        self._reply = self._answers.immediate_form(form.head, form.body)
+        if self._reply is None:
+            self._leave_to_asgi(form)
+        self._form = None
+
+    def _leave_to_asgi(self, form: _Form) -> None:
+        """With what has been read of it."""
+        self._form = None
+        self._start_cycle()
+        if form.body:
+            super().on_body(form.body)
 
     def _check_hosts(self) -> None:
         """One Host, which HTTP/1.0 may leave out (RFC 9112 section 3.2): gateway and gate could differ about two."""

@@ -8,12 +8,10 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import uvicorn
 
-from apiclients.gate.http.protocol import BoundedProtocol
-from apiclients.gate.http.replies import Headers, Receive, Reply, Scope, Send
+from apiclients.gate.http.protocol import App, BoundedProtocol
 from apiclients.settings.sockets import listen, place
 
 logger = logging.getLogger(__name__)
@@ -26,16 +24,6 @@ _GRACE_SECONDS = 3
 _DRAIN_SECONDS = 5.0
 _DRAIN_POLL_SECONDS = 0.05
 _CERTIFICATE_SECONDS = 10.0
-
-
-class App(Protocol):
-    """What a server serves."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request (ASGI)."""
-
-    def immediate(self, path: bytes, headers: Headers) -> Reply | None:
-        """The answer, if path and headers are all that it takes."""
 
 
 class GateServer(uvicorn.Server):
@@ -105,7 +93,7 @@ def make_server(
     config = uvicorn.Config(
         app,
         port=port,
-        http=partial(BoundedProtocol, app.immediate, max_connections=max_connections),  # type: ignore[arg-type]  # uvicorn only ever calls it
+        http=partial(BoundedProtocol, app, max_connections=max_connections),  # type: ignore[arg-type]  # uvicorn only ever calls it
         ws="none",
         lifespan="off",
         access_log=False,

@@ -1,14 +1,16 @@
 """The endpoints that take a form: they issue tokens (RFC 6749), tell of them (RFC 7662) and revoke them (RFC 7009)."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from apiclients.gate.http.denials import Denials
 from apiclients.gate.http.forms import (
     Form,
     Head,
     check_head,
+    has_assertion,
     invalid_client,
     invalid_request,
     parse_form,
@@ -55,8 +57,10 @@ class _Endpoint:
     """What is done with a form, and where it is counted."""
 
     name: str
-    decide: Callable[[Head, Form], Awaitable[Reply]]
+    decide: Callable[[Head, Form], Coroutine[Any, Any, Reply]]
     counts: Counter[tuple[str, str]]
+    #: Whether it writes to the API server, which takes waiting.
+    writes: bool = False
 
 
 class TokenEndpoints:
@@ -69,7 +73,7 @@ class TokenEndpoints:
         endpoints = {
             TOKEN: _Endpoint("token", self._token, gate.tally.tokens),
             INTROSPECT: _Endpoint("introspect", self._introspect, gate.tally.introspections),
-            REVOKE: _Endpoint("revoke", self._revoke, gate.tally.revocations),
+            REVOKE: _Endpoint("revoke", self._revoke, gate.tally.revocations, writes=True),
         }
         self._endpoints = {
             place: endpoint for path, endpoint in endpoints.items() for place in places(gate.issuer, path)
@@ -82,12 +86,24 @@ class TokenEndpoints:
         """One request. Whatever happens, the caller gets an answer without inner details."""
         try:
             self._check(head)
-            reply = await self._decide(head, await read_body(receive, self._body_seconds))
+            form = parse_form(await read_body(receive, self._body_seconds))
+            reply = await self._endpoints[head.path].decide(head, form)
         except DisconnectedError:
             return
         except Exception as error:
             reply = self._refusal(head, error)
         await send_reply(send, reply)
+
+    def immediate(self, head: Head, body: bytes) -> Reply | None:
+        """The answer to a whole request; None if it takes waiting for the API server."""
+        if self._endpoints[head.path].writes:
+            return None
+        try:
+            self._check(head)
+            form = parse_form(body)
+            return None if has_assertion(form) else _at_once(self._endpoints[head.path].decide(head, form))
+        except Exception as error:
+            return self._refusal(head, error)
 
     def _check(self, head: Head) -> None:
         """Before the body is read. Raises HttpError, NotReadyError."""
@@ -95,10 +111,6 @@ class TokenEndpoints:
             raise HttpError(not_allowed(b"POST"))
         self._gate.require_ready()
         check_head(head)
-
-    async def _decide(self, head: Head, body: bytes) -> Reply:
-        """Raises HttpError, NotReadyError."""
-        return await self._endpoints[head.path].decide(head, parse_form(body))
 
     def _refusal(self, head: Head, error: Exception) -> Reply:
         if isinstance(error, HttpError):
@@ -168,3 +180,14 @@ class TokenEndpoints:
             self._denials.of_secret("revoke", outcome.value, caller, _TOO_MANY.status, head.headers)
             return _TOO_MANY
         return _REVOKED
+
+
+def _at_once(work: Coroutine[Any, Any, Reply]) -> Reply:
+    """What becomes of work that does not wait. Raises what it raises, and RuntimeError if it waits."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        reply: Reply = done.value
+        return reply
+    work.close()
+    raise RuntimeError("an answer that was to be given at once waits for something")
