@@ -132,14 +132,9 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
         raise invalid_request("A parameter is not UTF-8.") from None
 
 
-def has_assertion(form: Form) -> bool:
-    """Whether the caller shows a client assertion, or half of one (RFC 7521 section 4.2)."""
-    return "client_assertion" in form or "client_assertion_type" in form
-
-
 def presented(head: Head, form: Form) -> ClientCredentials | ClientAssertion:
     """By what the caller authenticates, in one way only (RFC 6749 section 2.3). Raises HttpError."""
-    if not has_assertion(form):
+    if "client_assertion" not in form and "client_assertion_type" not in form:
         return _presented_credentials(head, form)
     if "client_assertion" not in form or "client_assertion_type" not in form:
         raise invalid_request("The parameters client_assertion and client_assertion_type belong together.")

@@ -1,16 +1,14 @@
 """The endpoints that take a form: they issue tokens (RFC 6749), tell of them (RFC 7662) and revoke them (RFC 7009)."""
 
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from apiclients.gate.http.denials import Denials
 from apiclients.gate.http.forms import (
     Form,
     Head,
     check_head,
-    has_assertion,
     invalid_client,
     invalid_request,
     parse_form,
@@ -37,6 +35,7 @@ from apiclients.gate.state.tally import log_crash
 from apiclients.gate.tokens.assertions import ClientAssertion
 from apiclients.gate.tokens.errors import GrantError, NotReadyError, RefusedError
 from apiclients.gate.tokens.gate import Gate
+from apiclients.gate.tokens.issuance import ClientCredentials
 from apiclients.gate.tokens.revocation import Revoked
 from apiclients.lifecycle.access import ClientView
 from apiclients.lifecycle.revocations import MAX_OF_ALL, MAX_OF_CLIENT, MAX_OF_NAMESPACE
@@ -57,10 +56,11 @@ class _Endpoint:
     """What is done with a form, and where it is counted."""
 
     name: str
-    decide: Callable[[Head, Form], Coroutine[Any, Any, Reply]]
     counts: Counter[tuple[str, str]]
-    #: Whether it writes to the API server, which takes waiting.
-    writes: bool = False
+    #: What it answers to a caller that is known. None: it writes to the API server, which takes waiting.
+    answer: Callable[[Head, Form, ClientView], Reply] | None
+    #: A parameter without which nobody is authenticated.
+    needed: str | None = None
 
 
 class TokenEndpoints:
@@ -71,9 +71,9 @@ class TokenEndpoints:
         self._denials = denials
         self._body_seconds = body_seconds
         endpoints = {
-            TOKEN: _Endpoint("token", self._token, gate.tally.tokens),
-            INTROSPECT: _Endpoint("introspect", self._introspect, gate.tally.introspections),
-            REVOKE: _Endpoint("revoke", self._revoke, gate.tally.revocations, writes=True),
+            TOKEN: _Endpoint("token", gate.tally.tokens, self._token, needed="grant_type"),
+            INTROSPECT: _Endpoint("introspect", gate.tally.introspections, self._introspect),
+            REVOKE: _Endpoint("revoke", gate.tally.revocations, None),
         }
         self._endpoints = {
             place: endpoint for path, endpoint in endpoints.items() for place in places(gate.issuer, path)
@@ -86,8 +86,7 @@ class TokenEndpoints:
         """One request. Whatever happens, the caller gets an answer without inner details."""
         try:
             self._check(head)
-            form = parse_form(await read_body(receive, self._body_seconds))
-            reply = await self._endpoints[head.path].decide(head, form)
+            reply = await self._decide(head, parse_form(await read_body(receive, self._body_seconds)))
         except DisconnectedError:
             return
         except Exception as error:
@@ -95,13 +94,12 @@ class TokenEndpoints:
         await send_reply(send, reply)
 
     def immediate(self, head: Head, body: bytes) -> Reply | None:
-        """The answer to a whole request; None if it takes waiting for the API server."""
-        if self._endpoints[head.path].writes:
+        """The answer to a whole request, whatever happens; None if it takes waiting for the API server."""
+        if self._endpoints[head.path].answer is None:
             return None
         try:
             self._check(head)
-            form = parse_form(body)
-            return None if has_assertion(form) else _at_once(self._endpoints[head.path].decide(head, form))
+            return self._decide_at_once(head, parse_form(body))
         except Exception as error:
             return self._refusal(head, error)
 
@@ -112,6 +110,24 @@ class TokenEndpoints:
         self._gate.require_ready()
         check_head(head)
 
+    async def _decide(self, head: Head, form: Form) -> Reply:
+        """Raises HttpError, NotReadyError."""
+        endpoint = self._endpoints[head.path]
+        shown = _presented_to(endpoint, head, form)
+        if isinstance(shown, ClientAssertion):
+            caller = await self._by_assertion(head, shown)
+        else:
+            caller = self._by_secret(head, shown)
+        return endpoint.answer(head, form, caller) if endpoint.answer else await self._revoke(head, form, caller)
+
+    def _decide_at_once(self, head: Head, form: Form) -> Reply | None:
+        """As ``_decide``; None, with nothing done, where that would wait. Raises HttpError, NotReadyError."""
+        endpoint = self._endpoints[head.path]
+        shown = _presented_to(endpoint, head, form)
+        if endpoint.answer is None or isinstance(shown, ClientAssertion):
+            return None
+        return endpoint.answer(head, form, self._by_secret(head, shown))
+
     def _refusal(self, head: Head, error: Exception) -> Reply:
         if isinstance(error, HttpError):
             return error.reply
@@ -121,25 +137,30 @@ class TokenEndpoints:
         log_crash(self._gate.tally, error)
         return FAILED
 
-    async def _authenticate(self, head: Head, form: Form) -> ClientView:
+    def _by_secret(self, head: Head, shown: ClientCredentials) -> ClientView:
         """The caller. Raises HttpError, NotReadyError."""
-        shown = presented(head, form)
         try:
-            if isinstance(shown, ClientAssertion):
-                return await self._gate.authenticate_by_assertion(shown)
             return self._gate.authenticate(shown)
         except RefusedError as error:
-            endpoint, answer = self._endpoints[head.path], invalid_client(head, error.hint)
-            endpoint.counts["refused", error.reason] += 1
-            self._denials.of_secret(endpoint.name, error.reason, error.client, answer.reply.status, head.headers)
-            raise answer from None
+            raise self._stranger(head, error) from None
 
-    async def _token(self, head: Head, form: Form) -> Reply:
+    async def _by_assertion(self, head: Head, shown: ClientAssertion) -> ClientView:
+        """The caller. Raises HttpError, NotReadyError."""
+        try:
+            return await self._gate.authenticate_by_assertion(shown)
+        except RefusedError as error:
+            raise self._stranger(head, error) from None
+
+    def _stranger(self, head: Head, error: RefusedError) -> HttpError:
+        """What a caller is answered whose credentials are refused; it is counted and logged."""
+        endpoint, answer = self._endpoints[head.path], invalid_client(head, error.hint)
+        endpoint.counts["refused", error.reason] += 1
+        self._denials.of_secret(endpoint.name, error.reason, error.client, answer.reply.status, head.headers)
+        return answer
+
+    def _token(self, head: Head, form: Form, client: ClientView) -> Reply:
         """Issue an access token for client credentials (RFC 6749 section 4.4; ``resource`` is that of RFC 8707)."""
         counts = self._gate.tally.tokens
-        if "grant_type" not in form:
-            raise invalid_request("The parameter grant_type is missing.")
-        client = await self._authenticate(head, form)
         if form["grant_type"] != "client_credentials":
             self._refused(head, client, "unsupported_grant_type")
             raise HttpError(error_reply(400, "unsupported_grant_type", "The grant_type must be client_credentials."))
@@ -160,18 +181,16 @@ class TokenEndpoints:
         self._gate.tally.tokens["refused", reason] += 1
         self._denials.of_secret("token", reason, client, 400, head.headers)
 
-    async def _introspect(self, head: Head, form: Form) -> Reply:
+    def _introspect(self, head: Head, form: Form, caller: ClientView) -> Reply:  # noqa: ARG002 - as all endpoints
         """Tell an ApiClient of a token (RFC 7662; rule 20)."""
-        caller = await self._authenticate(head, form)
         if "token" not in form:
             raise invalid_request("The parameter token is missing.")
         answer = self._gate.introspect(caller, form["token"].encode())
         self._gate.tally.introspections["active" if answer["active"] else "inactive", ""] += 1
         return json_reply(200, answer)
 
-    async def _revoke(self, head: Head, form: Form) -> Reply:
+    async def _revoke(self, head: Head, form: Form, caller: ClientView) -> Reply:
         """Revoke a token of the caller (RFC 7009). ``token_type_hint`` says nothing: there is one type of tokens."""
-        caller = await self._authenticate(head, form)
         if "token" not in form:
             raise invalid_request("The parameter token is missing.")
         outcome = await self._gate.revoke(caller, form["token"].encode())
@@ -182,12 +201,8 @@ class TokenEndpoints:
         return _REVOKED
 
 
-def _at_once(work: Coroutine[Any, Any, Reply]) -> Reply:
-    """What becomes of work that does not wait. Raises what it raises, and RuntimeError if it waits."""
-    try:
-        work.send(None)
-    except StopIteration as done:
-        reply: Reply = done.value
-        return reply
-    work.close()
-    raise RuntimeError("an answer that was to be given at once waits for something")
+def _presented_to(endpoint: _Endpoint, head: Head, form: Form) -> ClientCredentials | ClientAssertion:
+    """By what the caller authenticates, once the form has what the endpoint needs. Raises HttpError."""
+    if endpoint.needed is not None and endpoint.needed not in form:
+        raise invalid_request(f"The parameter {endpoint.needed} is missing.")
+    return presented(head, form)
