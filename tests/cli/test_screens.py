@@ -104,6 +104,20 @@ def test_the_approval_to_paste_takes_the_place_of_no_other() -> None:
     assert names == ["team-a-orders-v1-silver", "team-a-orders-v1-gold"]
 
 
+@pytest.mark.rule(33)
+def test_a_contract_that_old_gates_would_not_end_is_in_force() -> None:
+    decided = samples.decided_contract(
+        samples.contract("orders-v1", plan="gold", in_force="gold"), samples.client(), ()
+    )
+    too_old = {"type": "Ready", "status": "False", "reason": "GateTooOld", "message": "See above"}
+    conditions = [{**decided["status"]["conditions"][0], **too_old}]
+    advice = advice_for_contract(
+        Contract.from_object(decided | {"status": decided["status"] | {"conditions": conditions}})
+    )
+    assert advice is not None
+    assert advice.problem == "Contract orders-v1: A gate does not obey a field of its spec"
+
+
 @pytest.mark.rule(6)
 def test_nothing_is_foretold_that_a_condition_rules_out() -> None:
     view = explain_view(samples.conflict())

@@ -141,7 +141,7 @@ def contract_due(contract: Contract, now: datetime, *, clock_trusted: bool) -> d
     ends = contract.spec.end_time
     if ends is None:
         return None
-    if now >= ends:
+    if has_ended(ends.timestamp(), now.timestamp()):
         return None if clock_trusted else now + CLOCK_RETRY
     return ends - END_REMINDER if ends - now > END_REMINDER else ends
 

@@ -117,7 +117,9 @@ def advice_for_contract(contract: Contract) -> Advice | None:
         return None
     name = contract.metadata.name
     problem = f"Contract {name} is not in force ({ready.reason})"
-    if contract.status.in_force is not None:
+    if ready.reason == Reason.GATE_TOO_OLD:
+        problem = f"Contract {name}: {REASONS[Reason.GATE_TOO_OLD].problem}"
+    elif contract.status.in_force is not None:
         problem = f"Plan {contract.spec.plan} of contract {name} is not in force yet ({ready.reason})"
     if ready.reason == Reason.PENDING_APPROVAL:
         api = contract.spec.api
