@@ -6,7 +6,7 @@ READY := .venv/.ready
 WORKERS ?= 2
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup cluster demo up image sbom test test-unit test-cluster test-alerts test-chart test-image test-interop test-pods faults soak bench lint format generate pictures lock clean
+.PHONY: help setup cluster demo up image sbom test test-unit test-cluster test-alerts test-chart test-image test-interop test-pods test-browser faults soak bench lint format generate pictures lock clean
 
 help: ## Show the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,13 +32,13 @@ up: cluster ## Set up the same as the demonstration and stay
 	@$(BIN)/python -m demo --stay
 
 test: cluster ## Run all tests, two at a time; WORKERS sets another number
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not image and not chart and not alerts and not interop and not pods"
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not image and not chart and not alerts and not interop and not pods and not browser"
 
 test-unit: $(READY) ## Run the tests that need no cluster (a minute or two)
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not cluster and not image and not chart and not alerts and not interop and not pods"
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not cluster and not image and not chart and not alerts and not interop and not pods and not browser"
 
 test-cluster: cluster ## Run the tests against the real API server
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "cluster and not interop and not pods"
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "cluster and not interop and not pods and not browser"
 
 test-image: $(READY) ## Build the image from Debian's packages and test it (needs buildah and mmdebstrap; installs them as root)
 	@$(BIN)/python -m pytest -m image tests/image
@@ -54,6 +54,9 @@ test-alerts: $(READY) ## Test the alerts with promtool, which is built from its 
 
 test-pods: cluster ## Install the chart on a node with real pods, and disturb it under load (root on Linux; builds the node once per machine)
 	@$(BIN)/python -m pytest -m pods tests/pods
+
+test-browser: $(READY) ## Look at the dashboard in a real browser (needs Chromium, and is skipped without)
+	@$(BIN)/python -m pytest -m browser tests/cli/dashboard
 
 image: $(READY) ## Build the container image with docker, podman or buildah; IMAGE=name:tag, IMAGE_FLAGS=... for the builder
 	@$(BIN)/python -m image $(if $(IMAGE),--tag=$(IMAGE)) --flags='$(IMAGE_FLAGS)'

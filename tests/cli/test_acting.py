@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from apiclients.cli.actions import changing
+from apiclients.cli.actions import changing, proposing
 from apiclients.cli.actions.holding import hold_object, under_another_name
 from apiclients.cli.actions.rotating import annotation_owner, new_token, request_for
 from apiclients.cli.actions.targets import require_one_way
@@ -28,9 +28,9 @@ from apiclients.resources.objects import ApiClient, ApiClientHold, Contract
 from tests.cli import samples
 from tests.cli.samples import NOW, JsonObject
 
-RETIRE = changing.StatusChange("retire", "retired", DesiredStatus.RETIRED, "ends {contracts}")
-RESUME = changing.StatusChange("resume", "resumed", DesiredStatus.AVAILABLE, "lets {contracts} through")
-SUSPEND = changing.StatusChange("suspend", "suspended", DesiredStatus.SUSPENDED, "stops {contracts}")
+RETIRE = proposing.StatusChange("retire", "retired", DesiredStatus.RETIRED, "ends {contracts}")
+RESUME = proposing.StatusChange("resume", "resumed", DesiredStatus.AVAILABLE, "lets {contracts} through")
+SUSPEND = proposing.StatusChange("suspend", "suspended", DesiredStatus.SUSPENDED, "stops {contracts}")
 
 
 def args(**values: Any) -> argparse.Namespace:
@@ -188,18 +188,18 @@ def test_an_annotation_that_git_applies_is_left_alone() -> None:
 # Changes of the desired status.
 
 
-def subject(*active: str, raw: JsonObject | None = None) -> changing.Subject:
+def subject(*active: str, raw: JsonObject | None = None) -> proposing.Subject:
     """The client with these active contracts."""
     obj = raw or samples.client()
     lines = tuple(contract_line(Contract.from_object(samples.contract(name, in_force="basic"))) for name in active)
-    return changing.Subject(obj, ApiClient.from_object(obj), lines, tuple(active))
+    return proposing.Subject(obj, ApiClient.from_object(obj), lines, tuple(active), ())
 
 
 def test_a_retirement_acknowledges_what_it_ends_and_keeps_what_was_acknowledged() -> None:
     raw = samples.client(retirement={"acknowledgedContracts": ["old"]})
-    spec = changing.spec_change(subject("a", "b", raw=raw), RETIRE)["spec"]
+    spec = proposing.spec_change(subject("a", "b", raw=raw), RETIRE)["spec"]
     assert spec == {"desiredStatus": "Retired", "retirement": {"acknowledgedContracts": ["a", "b", "old"]}}
-    assert changing.spec_change(subject("a"), SUSPEND)["spec"] == {"desiredStatus": "Suspended"}
+    assert proposing.spec_change(subject("a"), SUSPEND)["spec"] == {"desiredStatus": "Suspended"}
 
 
 def answering(text: str) -> Callable[[str], str]:
@@ -251,11 +251,11 @@ def test_a_base_of_overlays_is_warned_of(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_who_applies_it_from_git() -> None:
     raw = samples.client()
-    raw["metadata"]["labels"] |= {f"{changing.FLUX}/name": "clients", f"{changing.FLUX}/namespace": "flux-system"}
-    assert "Flux Kustomization flux-system/clients" in changing._applied_by(raw)
+    raw["metadata"]["labels"] |= {f"{proposing.FLUX}/name": "clients", f"{proposing.FLUX}/namespace": "flux-system"}
+    assert "Flux Kustomization flux-system/clients" in proposing.applied_by(raw)
     raw = samples.client()
     raw["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "team-a:apiclients.dev/ApiClient:team-a/x"}
-    assert "Argo CD application team-a" in changing._applied_by(raw)
+    assert "Argo CD application team-a" in proposing.applied_by(raw)
     raw["metadata"]["managedFields"] = [
         {"manager": "argocd-controller", "operation": "Apply", "fieldsV1": {"f:spec": {"f:desiredStatus": {}}}}
     ]

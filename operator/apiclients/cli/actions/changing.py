@@ -3,54 +3,23 @@
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from apiclients.cli.actions.asking import terminal
 from apiclients.cli.actions.enforcing import wait_enforced
-from apiclients.cli.cluster.absent import why_absent
+from apiclients.cli.actions.proposing import StatusChange, Subject, acknowledged, proposal, read_subject, spec_change
 from apiclients.cli.cluster.connection import Session, connect
-from apiclients.cli.cluster.gather import approvals_for, permitted, readable
 from apiclients.cli.cluster.names import FIELD_MANAGER
-from apiclients.cli.cluster.unread import Unread
 from apiclients.cli.errors import CliError
-from apiclients.cli.git import change as gitchange
-from apiclients.cli.screens.contracts import ContractLine, contract_line
 from apiclients.cli.screens.output import render_data, title
 from apiclients.cli.screens.printing import warn
 from apiclients.cli.screens.text import joined, table, write
-from apiclients.kube.errors import NotFoundError
-from apiclients.kube.kinds import API_CLIENTS, CONTRACTS
+from apiclients.kube.kinds import API_CLIENTS
 from apiclients.kube.objects import JsonObject
 from apiclients.plan.values import counted
 from apiclients.resources.apiclient import DesiredStatus
-from apiclients.resources.contract import ContractStatusName
-from apiclients.resources.objects import ApiClient, Contract, InvalidObjectError
-
-FLUX = "kustomize.toolkit.fluxcd.io"
-_ARGO_TRACKING = "argocd.argoproj.io/tracking-id"
-
-
-@dataclass(frozen=True, slots=True)
-class StatusChange:
-    """One of the three changes."""
-
-    verb: str
-    past: str
-    desired: DesiredStatus
-    #: What it means for the active contracts.
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The client to change, and its contracts in force."""
-
-    raw: JsonObject
-    client: ApiClient
-    contracts: tuple[ContractLine, ...]
-    active: tuple[str, ...]
+from apiclients.resources.objects import ApiClient
 
 
 async def change(args: argparse.Namespace, what: StatusChange, ask: Callable[[str], str] | None = None) -> int:
@@ -58,33 +27,13 @@ async def change(args: argparse.Namespace, what: StatusChange, ask: Callable[[st
     if args.wait and not args.live:
         raise CliError("--wait is for a change that is made now: give --live too, or leave it out")
     async with connect(args) as session:
-        subject = await _subject(session, args.name)
+        subject = await read_subject(session, args.name)
+        warn(subject.unread)
         _show_contracts(subject, what)
         if not args.live:
             _print_change(subject, what, args.filename)
             return 0
         return await _make(session, subject, what, args, ask or terminal())
-
-
-async def _subject(session: Session, name: str) -> Subject:
-    namespace, unread = session.namespace, list[Unread]()
-    try:
-        raw = await session.kube.get(API_CLIENTS, namespace, name)
-        client = ApiClient.from_object(raw)
-    except NotFoundError:
-        raise CliError(await why_absent(session, name)) from None
-    except InvalidObjectError as error:
-        raise CliError(f"ApiClient {namespace}/{name} cannot be read by this version of the plugin: {error}") from None
-    listing = session.objects(CONTRACTS, namespace, fields=f"spec.clientName={name}")
-    contracts = readable(
-        await permitted(listing, [], CONTRACTS, f"contracts in {namespace}", unread), CONTRACTS, Contract, unread
-    )
-    warn(map(str, unread))
-    approvals = await approvals_for(session, contracts, [])
-    lines = tuple(contract_line(contract, approvals) for contract in contracts)
-    active = {line.name for line in lines if line.status == ContractStatusName.ACTIVE}
-    counted = client.status.contracts.active_names if client.status.contracts is not None else []
-    return Subject(raw, client, lines, tuple(sorted(active | (set(counted) if unread else set()))))
 
 
 def _show_contracts(subject: Subject, what: StatusChange) -> None:
@@ -105,51 +54,12 @@ def _show_contracts(subject: Subject, what: StatusChange) -> None:
     write(sys.stderr, joined(table(rows, indent="  ")))
 
 
-def acknowledged(subject: Subject, what: StatusChange) -> tuple[str, ...]:
-    """The contracts that the change has to acknowledge."""
-    return subject.active if what.desired is DesiredStatus.RETIRED else ()
-
-
 def _print_change(subject: Subject, what: StatusChange, root: Path) -> None:
-    meta = subject.client.metadata
-    found = gitchange.find(root, meta.namespace, meta.name)
-    if len(found) == 1:
-        text = gitchange.diff(found[0], gitchange.changed(found[0], what.desired, acknowledged(subject, what)))
-        if not text:
-            print(f"{found[0].path} says so already: nothing to change.", file=sys.stderr)
-            return
-        warn(found[0].cautions)
-        print(f"Change {found[0].path} in Git (this patch is for `git apply`), and have it reviewed:", file=sys.stderr)
-        write(sys.stdout, text.rstrip("\n"))
-        return
-    if found:
-        paths = ", ".join(str(one.path) for one in found)
-        print(f"Several places declare it: {paths}. Choose one with --filename. The change:", file=sys.stderr)
-    else:
-        where = f"No file below {root.resolve()} declares it"
-        print(f"{where}{_applied_by(subject.raw)}. The change to make in Git:", file=sys.stderr)
-    write(sys.stdout, render_data(spec_change(subject, what), "yaml").rstrip("\n"))
-
-
-def spec_change(subject: Subject, what: StatusChange) -> JsonObject:
-    """The change as a merge patch."""
-    spec: JsonObject = {"desiredStatus": str(what.desired)}
-    names = acknowledged(subject, what)
-    if names:
-        known = subject.client.spec.retirement.acknowledged_contracts
-        spec["retirement"] = {"acknowledgedContracts": sorted({*known, *names})}
-    return {"spec": spec}
-
-
-def _applied_by(raw: JsonObject) -> str:
-    """Which GitOps tool applies the object, and under what name."""
-    meta = raw["metadata"]
-    labels, notes = meta.get("labels") or {}, meta.get("annotations") or {}
-    if f"{FLUX}/name" in labels:
-        return f"; the Flux Kustomization {labels.get(f'{FLUX}/namespace', '')}/{labels[f'{FLUX}/name']} applies it"
-    if _ARGO_TRACKING in notes:
-        return f"; the Argo CD application {notes[_ARGO_TRACKING].split(':')[0]} applies it"
-    return ""
+    made = proposal(subject, what, root)
+    warn(made.cautions)
+    print(made.said, file=sys.stderr)
+    if made.text:
+        write(sys.stdout, made.text)
 
 
 def git_owner(raw: JsonObject) -> str | None:

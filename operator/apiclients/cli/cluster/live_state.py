@@ -62,19 +62,30 @@ async def read_cluster(
     if not args.allow_exec_plugins:
         _refuse_programs(args)
     async with connect(args) as session:
-        objects: list[dict[str, Any]] = []
-        for resource in (kind for kind in ALL_KINDS if kind.namespaced):
-            objects += await _kind(session, resource, namespaces)
-        issuers = await _issuers(session)
-        return live_state(
-            [*objects, *(issuers or ())],
-            source=_source(args, session),
-            taken_time=session.now(),
-            namespaces=namespaces,
-            namespace_labels=await _labels(session),
-            issuers_known=issuers is not None,
-            workloads=await _workloads(session, namespaces, workloads_in),
-        )
+        return await read_state(session, _source(args, session), namespaces=namespaces, workloads_in=workloads_in)
+
+
+async def read_state(
+    session: "Session",
+    source: str,
+    *,
+    namespaces: Collection[str] | None = None,
+    workloads_in: Collection[str] | None = None,
+) -> LiveState:
+    """The same by a session that is open. Raises CliError, KubeError."""
+    objects: list[dict[str, Any]] = []
+    for resource in (kind for kind in ALL_KINDS if kind.namespaced):
+        objects += await _kind(session, resource, namespaces)
+    issuers = await _issuers(session)
+    return live_state(
+        [*objects, *(issuers or ())],
+        source=source,
+        taken_time=session.now(),
+        namespaces=namespaces,
+        namespace_labels=await _labels(session),
+        issuers_known=issuers is not None,
+        workloads=await _workloads(session, namespaces, workloads_in),
+    )
 
 
 async def _kind(session: "Session", resource: ResourceType, namespaces: Collection[str] | None) -> list[dict[str, Any]]:

@@ -29,8 +29,7 @@ def register(subparsers: Any) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Print or make it."""
-    from apiclients.cli.actions.changing import StatusChange, change
-    from apiclients.resources.apiclient import DesiredStatus
+    from apiclients.cli.actions.changing import change
+    from apiclients.cli.actions.proposing import RESUME
 
-    meaning = "Calls under {contracts} are let through again, unless a hold stops the client:"
-    return await change(args, StatusChange("resume", "resumed", DesiredStatus.AVAILABLE, meaning))
+    return await change(args, RESUME)

@@ -29,8 +29,7 @@ def register(subparsers: Any) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Print or make it."""
-    from apiclients.cli.actions.changing import StatusChange, change
-    from apiclients.resources.apiclient import DesiredStatus
+    from apiclients.cli.actions.changing import change
+    from apiclients.cli.actions.proposing import RETIRE
 
-    meaning = "The retirement ends {contracts}:"
-    return await change(args, StatusChange("retire", "retired", DesiredStatus.RETIRED, meaning))
+    return await change(args, RETIRE)

@@ -28,8 +28,7 @@ def register(subparsers: Any) -> None:
 
 async def run(args: argparse.Namespace) -> int:
     """Print or make it."""
-    from apiclients.cli.actions.changing import StatusChange, change
-    from apiclients.resources.apiclient import DesiredStatus
+    from apiclients.cli.actions.changing import change
+    from apiclients.cli.actions.proposing import SUSPEND
 
-    meaning = "Calls under {contracts} are refused until it is resumed:"
-    return await change(args, StatusChange("suspend", "suspended", DesiredStatus.SUSPENDED, meaning))
+    return await change(args, SUSPEND)

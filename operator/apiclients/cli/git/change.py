@@ -94,9 +94,20 @@ def _edited(declared: Declared, edits: Iterable[_Edit]) -> str:
 
 def diff(declared: Declared, after: str) -> str:
     """A unified diff that ``git apply`` takes; the path is that within the repository."""
-    path = _in_repository(declared.path)
+    return _unified(declared, after, f"b/{_in_repository(declared.path)}")
+
+
+def removal(declared: Declared) -> str:
+    """The same for a file that goes, with all that is in it."""
+    return _unified(declared, "", "/dev/null")
+
+
+def _unified(declared: Declared, after: str, name_after: str) -> str:
     lines = difflib.unified_diff(
-        declared.text.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{path}", f"b/{path}"
+        declared.text.splitlines(keepends=True),
+        after.splitlines(keepends=True),
+        f"a/{_in_repository(declared.path)}",
+        name_after,
     )
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 

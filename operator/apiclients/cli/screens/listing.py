@@ -38,6 +38,8 @@ class ClientLine:
     created: datetime | None
     #: By any gate, to the hour.
     last_used: datetime | None
+    #: Whether the operator waits for people.
+    stalled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,13 @@ def _line(obj: JsonObject, holds: Sequence[ApiClientHold], now: datetime) -> Cli
         client_id=client.client_id,
         created=meta.creation_time,
         last_used=status.last_used_time,
+        stalled=_stalled(client),
     )
+
+
+def _stalled(client: ApiClient) -> bool:
+    found = condition(client.status.conditions, ConditionType.STALLED)
+    return found is not None and found.status == "True"
 
 
 def _unreadable(obj: JsonObject, problem: str) -> ClientLine:
@@ -168,6 +176,7 @@ def _unreadable(obj: JsonObject, problem: str) -> ClientLine:
         client_id=UNKNOWN,
         created=meta.creation_time,
         last_used=None,
+        stalled=False,
     )
 
 

@@ -87,7 +87,12 @@ def write(stream: TextIO, text: str) -> None:
 
 def clean(text: str) -> str:
     """Text of others on one line, without control characters that could move the cursor or hide something."""
-    return _CONTROL.sub("", " ".join(text.split()))
+    return harmless(" ".join(text.split()))
+
+
+def harmless(text: str) -> str:
+    """The same, with its spaces and lines as they are."""
+    return _CONTROL.sub("", text)
 
 
 def visible(text: str) -> int:

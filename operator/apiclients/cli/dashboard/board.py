@@ -1,0 +1,198 @@
+"""What the pages show, kept up to date by watches: a line for each client, and the contracts.
+
+A line is made again when its client or a hold of its namespace changes, and twice a minute, as time passes too.
+"""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from apiclients.cli.cluster.connection import Session
+from apiclients.cli.cluster.problems import sentence
+from apiclients.cli.errors import CliError
+from apiclients.cli.screens.listing import ClientLine, client_lines
+from apiclients.kube.cache import Change, Reflector
+from apiclients.kube.errors import ForbiddenError, KubeError
+from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS
+from apiclients.kube.objects import JsonObject, ResourceType
+from apiclients.kube.pace import Pace
+from apiclients.resources.objects import ApiClientHold
+from apiclients.resources.refs import NamespacedName
+
+#: Lines are made again this often, for they say what is in effect by now.
+_TICK_SECONDS = 30.0
+#: Between looks at whether the API server still answers.
+_PROBE_SECONDS = 10.0
+_START_SECONDS = 60.0
+#: While many lines are made, what is done so far is told this often.
+_TELL_SECONDS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known at one time."""
+
+    #: Counts the changes.
+    revision: int
+    lines: tuple[ClientLine, ...]
+    #: What may not be read, and what that means; and that the API server does not answer, while it does not.
+    notes: tuple[str, ...]
+
+
+class Board:
+    """The clients of a namespace, or of all (None)."""
+
+    def __init__(self, session: Session, namespace: str | None) -> None:
+        """Nothing is read before ``following``."""
+        self.session = session
+        self.namespace = namespace
+        self._lines: dict[NamespacedName, ClientLine] = {}
+        self._holds: defaultdict[str, dict[str, ApiClientHold]] = defaultdict(dict)
+        self._dirty: set[NamespacedName] = set()
+        self._woken = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._revision = 0
+        self._unread: list[str] = []
+        self._unreadable: set[NamespacedName] = set()
+        self._trouble: str | None = None
+        self._clients = Reflector[JsonObject](
+            session.kube, API_CLIENTS, _as_is, namespace=namespace, on_change=self._on_client
+        )
+        self._hold_cache = Reflector[ApiClientHold](
+            session.kube,
+            API_CLIENT_HOLDS,
+            ApiClientHold.from_object,
+            namespace=namespace,
+            on_change=self._on_hold,
+            on_bad=self._on_bad_hold,
+        )
+
+    def seen(self) -> Seen:
+        """What is known now; the lines by namespace and name."""
+        notes = [*self._unread, *(f"Hold {'/'.join(key)} cannot be read: who it stops is not shown"
+                                  for key in sorted(self._unreadable))]  # fmt: skip
+        trouble = [self._trouble] if self._trouble is not None else []
+        return Seen(self._revision, tuple(self._lines[key] for key in sorted(self._lines)), (*trouble, *notes))
+
+    async def after(self, revision: int) -> int:
+        """Wait until something is other than at this revision; returns the present one."""
+        while self._revision == revision:
+            await self._changed.wait()
+        return self._revision
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Read everything, and follow it. Raises KubeError where clients may not be listed, and CliError."""
+        reflectors: list[Reflector[Any]] = [self._clients]
+        await _first(self.session, API_CLIENTS, self.namespace)
+        try:
+            await _first(self.session, API_CLIENT_HOLDS, self.namespace)
+            reflectors.insert(0, self._hold_cache)
+        except ForbiddenError:
+            self._unread.append("You may not read holds: held clients may be shown as not held")
+        work = [one.run() for one in reflectors]
+        tasks = [asyncio.create_task(one) for one in (*work, self._keep_lines(), self._keep_ticking(), self._probe())]
+        try:
+            await self._complete(reflectors)
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _complete(self, reflectors: Iterable[Reflector[Any]]) -> None:
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                for one in reflectors:
+                    await one.synced.wait()
+                while self._dirty:
+                    await self.after(self._revision)
+        except TimeoutError:
+            raise CliError(
+                f"the clients could not be read within {_START_SECONDS:g} s. Name a namespace with -n, or try again"
+            ) from None
+
+    def _on_client(self, change: Change[JsonObject]) -> None:
+        self._mark([change.key])
+
+    def _on_hold(self, change: Change[ApiClientHold]) -> None:
+        namespace, name = change.key
+        if change.new is not None:
+            self._holds[namespace][name] = change.new
+        else:
+            self._holds[namespace].pop(name, None)
+        self._unreadable.discard(change.key)
+        self._mark(key for key in self._clients.store if key[0] == namespace)
+
+    def _on_bad_hold(self, obj: JsonObject, _: Exception) -> None:
+        meta = obj["metadata"]
+        self._unreadable.add((meta["namespace"], meta["name"]))
+
+    def _mark(self, keys: Iterable[NamespacedName]) -> None:
+        self._dirty.update(keys)
+        if self._dirty:
+            self._woken.set()
+
+    def _tell(self) -> None:
+        self._revision += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _keep_lines(self) -> NoReturn:
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            pace, told = Pace(), time.monotonic()
+            while self._dirty:
+                self._make_line(self._dirty.pop())
+                await pace.pause()
+                if time.monotonic() - told > _TELL_SECONDS:
+                    self._tell()
+                    told = time.monotonic()
+            self._tell()
+
+    def _make_line(self, key: NamespacedName) -> None:
+        obj = self._clients.store.get(key)
+        if obj is None:
+            self._lines.pop(key, None)
+            return
+        (self._lines[key],) = client_lines([obj], self._holds[key[0]].values(), self.session.now())
+
+    async def _keep_ticking(self) -> NoReturn:
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            self._mark(self._clients.store)
+
+    async def _probe(self) -> NoReturn:
+        """A watch that is silent says nothing of whether there is somebody to speak."""
+        while True:
+            await asyncio.sleep(_PROBE_SECONDS)
+            try:
+                await _first(self.session, API_CLIENTS, self.namespace)
+                trouble = None
+            except KubeError as error:
+                trouble = f"What is shown is no longer up to date: {sentence(error) or error}"
+            if trouble != self._trouble:
+                self._trouble = trouble
+                self._tell()
+
+
+def _as_is(obj: JsonObject) -> JsonObject:
+    return obj
+
+
+async def _first(session: Session, resource: ResourceType, namespace: str | None) -> None:
+    """Ask for one object: whether that is allowed, and answered. Raises KubeError."""
+    async with aclosing(session.kube.pages(resource, namespace, metadata_only=True, page_size=1)) as pages:
+        await anext(pages)
+
+
+def quiet_logs() -> None:
+    """Failed watches are told on the page, in a sentence, and are no lines on the terminal."""
+    logging.getLogger("apiclients.kube").addHandler(logging.NullHandler())
+    logging.getLogger("apiclients.kube").propagate = False

@@ -1,0 +1,78 @@
+"""The rules of ``access`` on aiohttp: no handler runs, and no header is forgotten, without them."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from apiclients.cli.dashboard.access import Access, cookie_name, refusal
+
+OPEN_PATH = "/open"
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+#: Scripts, styles and requests are of this page alone; nothing is embedded, framed, sniffed, cached or told to others.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Server": "kubectl-apiclient",
+}
+
+
+def guarding(access: Access, port: int) -> Middleware:
+    """The middleware that lets requests in: of this page, and of the browser that opened the link."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        refused = refusal(request.method, request.headers, request.headers.getall("Host", []), port)
+        if refused is not None:
+            headers = {"Allow": "GET"} if refused.status == 405 else {}
+            return web.Response(status=refused.status, text=f"{refused.reason}\n", headers=headers)
+        if request.path != OPEN_PATH and not access.admits(request.cookies.get(cookie_name(port))):
+            return web.Response(status=401, text="Open the link that `kubectl apiclient dashboard` has printed.\n")
+        return await handler(request)
+
+    return guard
+
+
+async def secure(_: web.Request, response: web.StreamResponse) -> None:
+    """Signal ``on_response_prepare``: every answer has the headers, also those of errors and streams."""
+    response.headers.update(HEADERS)
+
+
+def opening(access: Access, port: int) -> Handler:
+    """The handler of the link: its token, once, for a cookie that no script reads and no other site sends.
+
+    The page goes on by itself instead of by a redirect: a browser that came from a link of another site would not send
+    the cookie with that.
+    """
+
+    async def open_link(request: web.Request) -> web.StreamResponse:
+        session = access.open(request.query.get("token", ""))
+        if session is None:
+            return web.Response(
+                status=403,
+                text="This link was opened already, is too old, or is none. Start `kubectl apiclient dashboard` again "
+                "for another one.\n",
+            )
+        response = web.Response(text=_GO_ON, content_type="text/html")
+        response.set_cookie(cookie_name(port), session, path="/", httponly=True, samesite="Strict")
+        return response
+
+    return open_link
+
+
+_GO_ON = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>API clients</title>
+<link rel="icon" href="/static/icon.svg"><meta http-equiv="refresh" content="0;url=/"></head>
+<body><p><a href="/">Go on</a></p></body></html>
+"""

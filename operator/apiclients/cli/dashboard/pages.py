@@ -1,0 +1,55 @@
+"""Templates: every value is escaped, and none holds characters that hide or reorder text."""
+
+from datetime import datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from apiclients.cli.screens.listing import ClientLine
+from apiclients.cli.screens.status import effective_mark
+from apiclients.cli.screens.text import Mark, harmless, last_used, until
+from apiclients.resources.fields import format_time
+
+#: How a mark looks: the class of its colour. Its sign is shown too, for colour alone tells not everybody.
+_CLASSES = {Mark.GOOD: "good", Mark.WAITS: "waits", Mark.BAD: "bad", Mark.PLAIN: "plain"}
+
+
+def render(template: str, **values: Any) -> str:
+    """A page. ``values`` are views; what a template names and nobody gave is an error."""
+    return _ENVIRONMENT.get_template(template).render(**values)
+
+
+def _finalized(value: object) -> object:
+    """None is nothing; text of others comes without control characters."""
+    if value is None:
+        return ""
+    return harmless(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _tone(mark: Mark) -> str:
+    return _CLASSES[mark]
+
+
+def _client_url(namespace: str, name: str) -> str:
+    return f"/clients/{namespace}/{name}"  # names of Kubernetes need no quoting
+
+
+def _line_mark(line: ClientLine) -> Mark:
+    return effective_mark(line.effective_status)
+
+
+def _stamp(time: datetime) -> str:
+    return format_time(time)
+
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("apiclients.cli.dashboard"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_finalized,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters |= {"tone": _tone, "stamp": _stamp, "until": until, "last_used": last_used, "mark": _line_mark}
+_ENVIRONMENT.globals |= {"client_url": _client_url}

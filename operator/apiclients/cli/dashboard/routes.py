@@ -1,0 +1,149 @@
+"""The pages."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from apiclients.cli.cluster.connection import Session
+from apiclients.cli.cluster.gather import gather
+from apiclients.cli.cluster.problems import sentence
+from apiclients.cli.dashboard.access import Access
+from apiclients.cli.dashboard.board import Board
+from apiclients.cli.dashboard.guard import OPEN_PATH, guarding, opening, secure
+from apiclients.cli.dashboard.live import Live
+from apiclients.cli.dashboard.pages import render
+from apiclients.cli.dashboard.query import QueryError, counts, find, read_query
+from apiclients.cli.dashboard.what_if import Choice, what_if
+from apiclients.cli.errors import CliError
+from apiclients.cli.git.names import is_name
+from apiclients.cli.screens.explain import explain_view
+from apiclients.cli.screens.status import status_view
+from apiclients.kube.errors import KubeError
+
+_STATIC = Path(__file__).parent / "static"
+_TYPES = {"dashboard.css": "text/css", "dashboard.js": "text/javascript", "icon.svg": "image/svg+xml"}
+#: How long a page may take to be made.
+_PAGE_SECONDS = 30.0
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all pages are made from."""
+
+    board: Board
+    system_namespace: str
+    #: Where the manifests are that declare the clients.
+    root: Path
+
+    @property
+    def where(self) -> str:
+        """What is looked at."""
+        return f"namespace {self.board.namespace}" if self.board.namespace is not None else "all namespaces"
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
+        """A page with what all pages have."""
+        seen = self.board.seen()
+        shared = {"where": self.where, "notes": seen.notes, "revision": seen.revision, "now": self.board.session.now()}
+        return web.Response(text=render(template, **shared, **values), status=status, content_type="text/html")
+
+
+def application(site: Site, access: Access, port: int) -> web.Application:
+    """The whole site, as it is served on ``port``."""
+    app = web.Application(middlewares=[guarding(access, port), _answering(site)])
+    app.on_response_prepare.append(secure)
+    routes: list[tuple[str, Handler]] = [
+        (OPEN_PATH, opening(access, port)),
+        ("/", _clients(site)),
+        ("/clients/{namespace}/{name}", _client(site)),
+        ("/clients/{namespace}/{name}/{choice}", _what_if(site)),
+        ("/live", Live(site.board).stream),
+        *((f"/static/{name}", _static(name)) for name in _TYPES),
+    ]
+    for path, handler in routes:
+        app.router.add_get(path, handler, allow_head=False)
+    return app
+
+
+def _answering(site: Site) -> Middleware:
+    """The middleware that says in a page what went wrong."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return site.page("problem.html", status=error.status, title="There is no such page", problem=request.path)
+        except QueryError as error:
+            return site.page("problem.html", status=400, title="Not understood", problem=str(error))
+        except CliError as error:
+            return site.page("problem.html", status=404, title="Not found", problem=str(error))
+        except TimeoutError:
+            problem = f"The API server took longer than {_PAGE_SECONDS:g} s. Try again."
+            return site.page("problem.html", status=504, title="No answer", problem=problem)
+        except KubeError as error:
+            return site.page("problem.html", status=502, title="Not read", problem=sentence(error) or str(error))
+
+    return answer
+
+
+def _clients(site: Site) -> Handler:
+    async def clients(request: web.Request) -> web.StreamResponse:
+        query, seen, now = read_query(request.query), site.board.seen(), site.board.session.now()
+        return site.page(
+            "clients.html",
+            query=query,
+            fields=query.fields(),
+            counts=counts(query, seen.lines, now),
+            found=find(query, seen.lines, now),
+            namespaces=sorted({line.namespace for line in seen.lines}),
+            owners=sorted({line.owner for line in seen.lines if line.owner}),
+            statuses=sorted({line.effective_status for line in seen.lines}),
+        )
+
+    return clients
+
+
+def _client(site: Site) -> Handler:
+    async def client(request: web.Request) -> web.StreamResponse:
+        session, name = _subject(site, request)
+        system = site.system_namespace
+        async with asyncio.timeout(_PAGE_SECONDS):
+            around = await gather(session, name, system_namespace=system, gates_in=system)
+        return site.page("client.html", view=status_view(around), answer=explain_view(around), choices=list(Choice))
+
+    return client
+
+
+def _what_if(site: Site) -> Handler:
+    async def foresee(request: web.Request) -> web.StreamResponse:
+        session, name = _subject(site, request)
+        choice = request.match_info["choice"]
+        if choice not in list(Choice):
+            raise web.HTTPNotFound
+        async with asyncio.timeout(_PAGE_SECONDS):
+            answer = await what_if(session, name, Choice(choice), site.root)
+        return site.page("what_if.html", answer=answer)
+
+    return foresee
+
+
+def _subject(site: Site, request: web.Request) -> tuple[Session, str]:
+    """The client that an address names, and a session in its namespace. Raises HTTPNotFound for what names none."""
+    namespace, name = request.match_info["namespace"], request.match_info["name"]
+    if not (is_name(namespace) and is_name(name)):
+        raise web.HTTPNotFound
+    return replace(site.board.session, namespace=namespace), name
+
+
+def _static(name: str) -> Handler:
+    async def static(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=(_STATIC / name).read_bytes(), content_type=_TYPES[name], charset="utf-8")
+
+    return static

@@ -1,0 +1,97 @@
+"""The pages in a real browser: its script, its policy, its keyboard. ``make test-browser`` runs them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli import samples
+from tests.cli.dashboard.chromium import Tab, chromium, find_chromium
+from tests.cli.dashboard.conftest import Opening
+from tests.cli.dashboard.scene import Browser, Objects
+
+pytestmark = pytest.mark.browser
+
+LIVE = "document.getElementById('connection')?.textContent === 'live'"
+
+
+@pytest.fixture
+async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
+    """An empty page."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("there is no Chromium: apt-get install chromium, or put one on the PATH")
+    async with chromium(program, tmp_path / "profile") as opened:
+        await opened.look()
+        yield opened
+
+
+@pytest.fixture
+async def opened(tab: Tab, stranger: Browser) -> Tab:
+    """The page behind the link, opened by it."""
+    await tab.go(stranger.link, f"location.pathname === '/' && {LIVE}")
+    return tab
+
+
+async def test_the_link_leaves_nothing_behind(opened: Tab, stranger: Browser) -> None:
+    assert await opened.run("location.href") == f"{stranger.origin}/"
+    assert await opened.run("document.cookie") == ""
+    assert await opened.run("document.referrer") == ""
+    assert {address for address in opened.asked if not address.startswith(f"{stranger.origin}/")} == set()
+    assert opened.complaints == []
+
+
+async def test_a_new_client_appears_by_itself(opened: Tab, objects: Objects) -> None:
+    await opened.run("window.same = true")
+    await objects.put("apiclients", samples.client("new-1.0"))
+    await opened.until("document.querySelector('a[href=\"/clients/team-a/new-1.0\"]')")
+    await objects.remove("apiclients", "team-a", "new-1.0")
+    await opened.until("!document.querySelector('a[href=\"/clients/team-a/new-1.0\"]')")
+    assert await opened.run("window.same")
+
+
+async def test_searching_by_keyboard(opened: Tab, objects: Objects) -> None:
+    await opened.press("/")
+    for key in "stock":
+        await opened.press(key)
+    await opened.until("document.querySelectorAll('tbody tr').length === 1 && location.search === '?q=stock'")
+    await objects.put("apiclients", samples.client("stock-3.0"))
+    await opened.until("document.querySelectorAll('tbody tr').length === 2")
+    assert await opened.run("document.activeElement.name + document.activeElement.value") == "qstock"
+
+
+async def test_the_focus_stays_while_the_list_changes(opened: Tab, objects: Objects) -> None:
+    await opened.run("document.querySelector('a[href=\"/clients/team-a/stock-2.0\"]').focus()")
+    await objects.put("apiclients", samples.client("new-1.0"))
+    await opened.until("document.querySelector('a[href=\"/clients/team-a/new-1.0\"]')")
+    assert await opened.run("document.activeElement.getAttribute('href')") == "/clients/team-a/stock-2.0"
+
+
+@pytest.mark.parametrize("path", ["/", "/clients/team-a/stock-2.0"])
+async def test_narrow_screens_need_no_scrolling_sideways(opened: Tab, stranger: Browser, path: str) -> None:
+    await opened.look(width=360, height=700)
+    await opened.go(f"{stranger.origin}{path}", LIVE)
+    assert await opened.run("document.documentElement.scrollWidth") <= 360
+
+
+async def test_text_of_others_runs_nothing(opened: Tab, stranger: Browser, objects: Objects) -> None:
+    evil = "<img src=x onerror='window.evil=1'><script>window.evil=1</script>"
+    await objects.put("apiclients", samples.client("evil-1.0", owner=evil))
+    await opened.until("document.body.textContent.includes('window.evil=1')")
+    await opened.go(f"{stranger.origin}/clients/team-a/evil-1.0", LIVE)
+    assert await opened.run("window.evil === undefined && !document.querySelector('main img, main script')")
+
+
+async def test_the_policy_forbids_scripts_and_requests_of_others(opened: Tab) -> None:
+    await opened.run("document.head.append(Object.assign(document.createElement('script'), {text: 'window.evil = 1'}))")
+    assert await opened.run("window.evil === undefined")
+    assert await opened.run("fetch('http://127.0.0.1:9/').then(() => 'sent', () => 'refused')") == "refused"
+    assert len(opened.complaints) >= 2
+
+
+async def test_a_dashboard_that_has_ended_is_said(tab: Tab, dashboard: Opening) -> None:
+    async with dashboard() as browser:
+        await tab.go(browser.link, LIVE)
+    await tab.until("document.getElementById('connection').textContent.startsWith('No connection')")
