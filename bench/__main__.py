@@ -25,6 +25,7 @@ from bench import (
     report,
     rest,
     restart,
+    scale,
     tenants,
 )
 from bench.gate import running_gate
@@ -46,6 +47,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Result]] = {
     "growth": growth.measure,
     "tenants": tenants.measure,
     "rest": rest.measure,
+    "scale": scale.measure,
 }
 _ROOT = Path(__file__).resolve().parent
 
@@ -78,6 +80,7 @@ def _everything(plan: Plan) -> Iterator[Callable[[], Result]]:
     yield partial(growth.measure, plan)
     yield partial(gateways.measure, plan)
     yield partial(rest.measure, plan)
+    yield partial(scale.measure, plan)
     yield partial(tenants.measure, replace(plan, clients=min(plan.clients, 1_000)))
 
 

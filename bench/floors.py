@@ -22,7 +22,7 @@ from apiclients.resources.names import MANAGED_SELECTOR
 from bench.population import IN_FLIGHT, client_body, connected, in_flight
 
 NAMESPACE = "floor"
-_MERGE = {"Content-Type": "application/merge-patch+json"}
+MERGE = {"Content-Type": "application/merge-patch+json"}
 _JSON = {"Content-Type": "application/json"}
 _PAGE = 500
 
@@ -103,7 +103,7 @@ async def write_floor(kubeconfig: Path, sample: Sample, count: int, method: str)
             if method == "PUT":
                 await http.send("PUT", path, client | {"status": sample.status}, _JSON)
             else:
-                await http.send("PATCH", path, {"status": sample.status}, _MERGE)
+                await http.send("PATCH", path, {"status": sample.status}, MERGE)
 
         cpu, started = time.process_time(), time.perf_counter()
         await in_flight(made, write)

@@ -13,6 +13,7 @@ from bench import machine
 from bench.gate import apply, make_requests
 from bench.population import Population
 from bench.report import Figure, Goal, Result, Target
+from bench.servers import gate_metrics
 from bench.stand import Plan, Stand, open_populated, open_stand, run
 
 _CLIENTS = 1_000
@@ -25,6 +26,8 @@ class Start:
     seconds: float
     cpu: float
     mib: float
+    #: Clients that it knows.
+    clients: int
 
 
 def measure(plan: Plan) -> Result:
@@ -78,9 +81,10 @@ def start(stand: Stand) -> Start:
     gate = stand.stage.gate(0, options=("--log-level", "warning"))
     started = time.monotonic()
     gate.start(ready_within=300)
-    told = Start(time.monotonic() - started, machine.cpu_seconds(gate.pid), machine.peak_mib(gate.pid))
+    seconds, cpu, mib = time.monotonic() - started, machine.cpu_seconds(gate.pid), machine.peak_mib(gate.pid)
+    clients = int(gate_metrics(gate)["apiclient_gate_clients"])
     gate.stop()
-    return told
+    return Start(seconds, cpu, mib, clients)
 
 
 def _used(stand: Stand, plan: Plan) -> float:

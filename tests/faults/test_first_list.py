@@ -12,14 +12,14 @@ import pytest
 import yaml
 
 from apiclients.resources.keys import KEY_RING_KEY
-from apiclients.resources.names import API_VERSION
+from apiclients.resources.names import API_VERSION, GROUP
 from cluster import LocalCluster
+from cluster.stored import store
 from demo.calls import request
 from demo.service import Service
 from demo.stage import Stage
 from tests.gate.support import SECRET, credential, key_ring
 from tests.toolkit.admin import Admin
-from tests.toolkit.bulk import store
 from tests.toolkit.objects import SYSTEM
 from tests.toolkit.product import encoded, fetch, metrics, staged, url
 from tests.toolkit.waiting import eventually
@@ -61,7 +61,7 @@ def crowded(tmp_path: Path) -> Iterator[Stage]:
         assert isinstance(stage.cluster, LocalCluster)
         for number in range(TEAMS):
             stage.cluster.kubectl("create", "namespace", f"team-{number}")
-        store(stage.cluster, "apiclients", clients())
+        store(stage.cluster, f"{GROUP}/apiclients", clients())
         ring = encoded(json.dumps(key_ring().to_object()))
         meta = {"name": "apiclient-keys", "namespace": SYSTEM}
         Admin(stage.cluster).create("secrets", SYSTEM, {"metadata": meta, "data": {KEY_RING_KEY: ring}})

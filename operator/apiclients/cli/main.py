@@ -5,6 +5,7 @@ Only the command that is asked for is imported, so that the first output comes a
 
 import argparse
 import errno
+import gc
 import os
 import sys
 import traceback
@@ -57,8 +58,13 @@ _LEADING = {
 }
 
 
+#: Objects until the garbage collector looks for cycles. Imports alone make many thousands, and none of them is garbage.
+_COLLECT_AFTER = 50_000
+
+
 def main() -> None:
     """The console script ``kubectl-apiclient``."""
+    gc.set_threshold(_COLLECT_AFTER)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -4,21 +4,16 @@ Whatever is wrong is said without quoting it (DESIGN rule 31). What cannot be us
 refuses the whole.
 """
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import ValidationError
 
 from apiclients.resources.tokenissuer import MAX_ISSUER_KEYS, JwsAlgorithm, KeyType, PublicKey
 
 #: Members of private and symmetric keys (RFC 7518 sections 6.2.2, 6.3.2 and 6.4).
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-_RSA_BITS = range(2048, 8193)
-_CURVES: Mapping[str, ec.EllipticCurve] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
 #: Which algorithms a key is for, by type and curve.
 _BY_CURVE = {"P-256": JwsAlgorithm.ES256, "P-384": JwsAlgorithm.ES384, "P-521": JwsAlgorithm.ES512}
 _RSA = frozenset(one for one in JwsAlgorithm if one[:2] in ("RS", "PS"))
@@ -95,43 +90,10 @@ def _checks_signatures(raw: Mapping[str, Any]) -> bool:
 
 def _key(raw: Mapping[str, Any]) -> PublicKey | None:
     """A key, None for one of a type, size, curve or algorithm that is not in use here."""
+    from apiclients.lifecycle.key_numbers import is_sound  # imports cryptography: only where there are keys
+
     try:
         key = PublicKey.model_validate({name: raw[name] for name in PublicKey.model_fields if name in raw})
-        return key if _is_sound(key) else None
+        return key if is_sound(key) else None
     except (ValidationError, ValueError):
         return None
-
-
-def _is_sound(key: PublicKey) -> bool:
-    """Whether its numbers make a key. Raises ValueError if they do not."""
-    match key.kty:
-        case KeyType.RSA:
-            numbers = rsa.RSAPublicNumbers(_number(key.e), _number(key.n))
-            return numbers.public_key().key_size in _RSA_BITS
-        case KeyType.EC:
-            curve = _CURVES.get(key.crv or "")
-            if curve is None:
-                return False
-            ec.EllipticCurvePublicNumbers(_number(key.x), _number(key.y), curve).public_key()
-            return True
-        case KeyType.OKP:
-            if key.crv != "Ed25519":
-                return False
-            ed25519.Ed25519PublicKey.from_public_bytes(_bytes(key.x))
-            return True
-
-
-def _number(text: str | None) -> int:
-    return int.from_bytes(_bytes(text))
-
-
-def _bytes(text: str | None) -> bytes:
-    if not text or not text.isascii() or not set(text) <= _BASE64URL:
-        raise ValueError("no base64url")
-    try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except binascii.Error as error:
-        raise ValueError("no base64url") from error
-
-
-_BASE64URL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")

@@ -1,9 +1,10 @@
 """What may be in the cluster where nobody looked. Each assumption is stated in the plan's notices."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from __future__ import annotations
 
-from apiclients.plan.live import LiveState
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
 from apiclients.plan.world import World, key_of, parties
 from apiclients.resources.api import (
     ApiRetirement,
@@ -27,6 +28,9 @@ from apiclients.resources.tokenissuer import (
     TokenIssuerSpec,
     TokenIssuerStatus,
 )
+
+if TYPE_CHECKING:
+    from apiclients.plan.live import LiveState  # reads YAML and schemas, which screens need not import
 
 
 def assume_apis(
