@@ -23,7 +23,7 @@ from bench.stand import Plan, Stand, open_populated
 
 _PLUGIN = Path(sys.executable).with_name("kubectl-apiclient")
 _FEW = 20
-_SOON = Target("<=", 0.4, Goal.MEDIAN)
+_SOON = Target("<=", 0.3, Goal.MEDIAN)
 _SECONDS = 120
 
 
