@@ -9,15 +9,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import format_datetime
+from pathlib import Path
 
 import aiohttp
 import orjson
 from aiohttp import web
 
+from apiclients.cli.cluster.connection import Session
+from apiclients.cli.dashboard.board import Board
+from apiclients.cli.dashboard.routes import Site
+from apiclients.cli.dashboard.serving import listening, served
+from apiclients.kube.client import KubeClient
+from apiclients.kube.clock import ClockWatch
+from apiclients.kube.config import load_login
+from apiclients.kube.transport import Transport
 from tests.cli import samples
 from tests.cli.samples import JsonObject
-from tests.kube.fake import status
+from tests.kube.fake import FakeServer, status
 
+SYSTEM = "apiclients-system"
 _DATE = format_datetime(samples.NOW, usegmt=True)
 _PATH = re.compile(r"apis?/(?:[^/]+/)?v[^/]+/(?:namespaces/(?P<namespace>[^/]+)/)?(?P<plural>[^/]+)(?:/(?P<name>.+))?")
 
@@ -86,6 +96,20 @@ class Objects:
             position += 1
             if version > since and of == plural and namespace in (None, obj["metadata"].get("namespace")):
                 await response.write(orjson.dumps({"type": kind, "object": obj}) + b"\n")
+
+
+@asynccontextmanager
+async def running(server: FakeServer, folder: Path, repository: Path, namespace: str | None) -> AsyncIterator[str]:
+    """A dashboard on this API server; gives its link. ``repository`` is where the manifests are."""
+    login = await load_login(server.kubeconfig(folder), None, service_account_first=False)
+    clock = ClockWatch(lambda: samples.NOW.timestamp())
+    transport = Transport(login, clock, "test/1")
+    async with KubeClient(transport, clock) as kube:
+        board = Board(Session(kube, transport, "team-a"), namespace)
+        site = Site(board, SYSTEM, repository)
+        with listening(0) as listener:
+            async with board.following(), served(site, listener) as link:
+                yield link
 
 
 @dataclass

@@ -13,11 +13,13 @@ from apiclients.cli.cluster.connection import Session
 from apiclients.cli.cluster.gather import gather
 from apiclients.cli.cluster.problems import sentence
 from apiclients.cli.dashboard.access import Access
+from apiclients.cli.dashboard.approvals import approvable, find_requests, read_approval_query, request_lines
 from apiclients.cli.dashboard.board import Board
 from apiclients.cli.dashboard.guard import OPEN_PATH, guarding, opening, secure
 from apiclients.cli.dashboard.live import Live
 from apiclients.cli.dashboard.pages import render
-from apiclients.cli.dashboard.query import QueryError, counts, find, read_query
+from apiclients.cli.dashboard.paging import QueryError
+from apiclients.cli.dashboard.query import counts, find, read_query
 from apiclients.cli.dashboard.what_if import Choice, what_if
 from apiclients.cli.errors import CliError
 from apiclients.cli.git.names import is_name
@@ -61,6 +63,7 @@ def application(site: Site, access: Access, port: int) -> web.Application:
     routes: list[tuple[str, Handler]] = [
         (OPEN_PATH, opening(access, port)),
         ("/", _clients(site)),
+        ("/approvals", _approvals(site)),
         ("/clients/{namespace}/{name}", _client(site)),
         ("/clients/{namespace}/{name}/{choice}", _what_if(site)),
         ("/live", Live(site.board).stream),
@@ -108,6 +111,28 @@ def _clients(site: Site) -> Handler:
         )
 
     return clients
+
+
+def _approvals(site: Site) -> Handler:
+    async def approvals(request: web.Request) -> web.StreamResponse:
+        query, pending = read_approval_query(request.query), site.board.pending
+        async with asyncio.timeout(_PAGE_SECONDS):
+            await pending.synced()
+        requests = pending.requests()
+        lines = request_lines(requests, site.board.owners())
+        found = find_requests(query, lines)
+        return site.page(
+            "approvals.html",
+            query=query,
+            requests=requests,
+            found=found,
+            groups=await asyncio.to_thread(approvable, found.lines, requests, site.root),
+            namespaces=sorted({line.api[0] for line in lines}),
+            owners=sorted({line.owner for line in lines if line.owner}),
+            filtered=bool(lines),
+        )
+
+    return approvals
 
 
 def _client(site: Site) -> Handler:
