@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ PAGES = {
     "retire": "/clients/team-a/billing-1.0/retire",
     "delete": "/clients/team-a/billing-1.0/delete",
     "approvals": "/approvals",
+    "gates": "/gates",
     "missing": "/nothing",
 }
 
@@ -67,12 +68,41 @@ async def furnish(objects: Objects, repository: Path) -> None:
     await _billing(objects)
     for name, (namespace, owner, spec, status) in _OTHERS.items():
         await objects.put("apiclients", _client(name, namespace, owner, spec, status))
+    waiting = _client("checkout-1.9", "team-b", "checkout@example.com", {}, {})
+    await objects.put("apiclients", not_enforced(waiting, samples.ago(seconds=40)))
     held = samples.hold("leak", client_name="checkout-2.1", reason="Key found in a public repository")
     await objects.put("apiclientholds", _in(held, "team-b"))
     await objects.put("leases", samples.lease(samples.ago(seconds=3)))
+    for gate in _gates():
+        await objects.put("leases", gate)
     (repository / "clients").mkdir()
     (repository / ".git").mkdir()
     (repository / "clients" / "billing.yaml").write_text(_MANIFEST)
+
+
+def _gates() -> list[JsonObject]:
+    """One that is up to date, one that is behind, and one that is gone."""
+    return [
+        samples.gate_lease("gate-7d9f-2hx4k", applied=(10**6, 10**6)),
+        samples.gate_lease("gate-7d9f-9qv7m", proved=1, applied=(10**6, 10)),
+        samples.gate_lease("gate-6c41-x8r2p", renewed=260, proved=261, version="0.9.0"),
+    ]
+
+
+def not_enforced(client: JsonObject, since: datetime) -> JsonObject:
+    """A client whose holds one of two gates has not applied yet."""
+    status = client["status"]
+    stamp = format_time(since)
+    condition = {
+        "type": "Enforced",
+        "status": "False",
+        "reason": "Waiting",
+        "message": "1 of 2 gates; it waits for gate-7d9f-9qv7m.",
+        "lastTransitionTime": stamp,
+    }
+    enforcement = {"generation": 3, "gates": 1, "livingGates": 2, "seenTime": stamp, "holdsVersion": "100"}
+    conditions = [one for one in status["conditions"] if one["type"] != "Enforced"]
+    return {**client, "status": {**status, "conditions": [*conditions, condition], "enforcement": enforcement}}
 
 
 async def _billing(objects: Objects) -> None:

@@ -82,7 +82,12 @@ class Objects:
             return web.json_response(obj) if obj is not None else status(404, "NotFound", f"{plural} {name} not found")
         if request.query.get("watch"):
             return await self._watch(request, plural, namespace)
-        items = [obj for key, obj in self.held[plural].items() if namespace in (None, key[0])]
+        labels = request.query.get("labelSelector", "")
+        items = [
+            obj
+            for key, obj in self.held[plural].items()
+            if namespace in (None, key[0]) and (not labels or labels in _labels(obj))
+        ]
         return web.json_response({"metadata": {"resourceVersion": str(self.version)}, "items": items})
 
     async def _watch(self, request: web.Request, plural: str, namespace: str | None) -> web.StreamResponse:
@@ -96,6 +101,11 @@ class Objects:
             position += 1
             if version > since and of == plural and namespace in (None, obj["metadata"].get("namespace")):
                 await response.write(orjson.dumps({"type": kind, "object": obj}) + b"\n")
+
+
+def _labels(obj: JsonObject) -> set[str]:
+    """As selectors of one label ask for them."""
+    return {f"{name}={value}" for name, value in (obj["metadata"].get("labels") or {}).items()}
 
 
 @asynccontextmanager

@@ -18,13 +18,15 @@ from apiclients.cli.dashboard.pending import Pending
 from apiclients.cli.dashboard.reading import one_object
 from apiclients.cli.dashboard.revision import Revision
 from apiclients.cli.errors import CliError
+from apiclients.cli.screens.gates import Unenforced, Versions, unenforced
 from apiclients.cli.screens.listing import ClientLine, client_lines
 from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.errors import ForbiddenError, KubeError
 from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS
 from apiclients.kube.objects import JsonObject
 from apiclients.kube.pace import Pace
-from apiclients.resources.objects import ApiClientHold
+from apiclients.resources.conditions import ConditionType
+from apiclients.resources.objects import ApiClient, ApiClientHold, InvalidObjectError
 from apiclients.resources.refs import NamespacedName
 
 #: Lines are made again this often, for they say what is in effect by now.
@@ -85,6 +87,20 @@ class Board:
     def owners(self) -> dict[NamespacedName, str | None]:
         """The owner of each client."""
         return {key: line.owner for key, line in self._lines.items()}
+
+    def unenforced(self) -> list[Unenforced]:
+        """The clients that some gate does not obey yet; those that this version cannot read are left out."""
+        found = []
+        for (namespace, _), obj in self._clients.store.items():
+            if not _enforced(obj) and (client := _readable(obj)) is not None:
+                found.append(unenforced(client, self._holds[namespace]))
+        return [one for one in found if one is not None]
+
+    def versions(self) -> Versions:
+        """The versions of the latest clients and holds that are known."""
+        clients = (obj["metadata"]["resourceVersion"] for obj in self._clients.store.values())
+        holds = (hold.metadata.resource_version or 0 for hold in self._hold_cache.store.values())
+        return Versions(clients=max(map(int, clients), default=0), holds=max(map(int, holds), default=0))
 
     async def after(self, revision: int) -> int:
         """Wait for a revision other than this one, and return it."""
@@ -181,6 +197,19 @@ class Board:
             if trouble != self._trouble:
                 self._trouble = trouble
                 self._revision.advance()
+
+
+def _enforced(obj: JsonObject) -> bool:
+    """Whether every gate obeys, or nobody has said so far; a quick look, as most clients are enforced."""
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    return not any(c["type"] == ConditionType.ENFORCED and c["status"] != "True" for c in conditions)
+
+
+def _readable(obj: JsonObject) -> ApiClient | None:
+    try:
+        return ApiClient.from_object(obj)
+    except InvalidObjectError:
+        return None
 
 
 def _as_is(obj: JsonObject) -> JsonObject:

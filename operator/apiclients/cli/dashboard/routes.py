@@ -15,6 +15,7 @@ from apiclients.cli.cluster.problems import sentence
 from apiclients.cli.dashboard.access import Access
 from apiclients.cli.dashboard.approvals import approvable, find_requests, read_approval_query, request_lines
 from apiclients.cli.dashboard.board import Board
+from apiclients.cli.dashboard.gates import MOST_NAMED, read_gates
 from apiclients.cli.dashboard.guard import OPEN_PATH, guarding, opening, secure
 from apiclients.cli.dashboard.live import Live
 from apiclients.cli.dashboard.pages import render
@@ -64,6 +65,7 @@ def application(site: Site, access: Access, port: int) -> web.Application:
         (OPEN_PATH, opening(access, port)),
         ("/", _clients(site)),
         ("/approvals", _approvals(site)),
+        ("/gates", _gates(site)),
         ("/clients/{namespace}/{name}", _client(site)),
         ("/clients/{namespace}/{name}/{choice}", _what_if(site)),
         ("/live", Live(site.board).stream),
@@ -133,6 +135,15 @@ def _approvals(site: Site) -> Handler:
         )
 
     return approvals
+
+
+def _gates(site: Site) -> Handler:
+    async def gates(_: web.Request) -> web.StreamResponse:
+        async with asyncio.timeout(_PAGE_SECONDS):
+            found = await read_gates(site.board, site.system_namespace)
+        return site.page("gates.html", view=found, most=MOST_NAMED)
+
+    return gates
 
 
 def _client(site: Site) -> Handler:
