@@ -17,6 +17,8 @@ PAGES = {
     "none": "/?q=nobody",
     "client": "/clients/team-a/billing-1.0",
     "held": "/clients/team-b/checkout-2.1",
+    "rotate": "/clients/team-a/billing-1.0/rotate",
+    "plan": "/contracts/team-a/invoices/plan?to=gold",
     "suspend": "/clients/team-a/billing-1.0/suspend",
     "retire": "/clients/team-a/billing-1.0/retire",
     "delete": "/clients/team-a/billing-1.0/delete",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -29,7 +30,7 @@ async def main() -> int:
         print("error: Chromium is not installed: apt-get install chromium", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as scratch:
-        await _take(program, Path(scratch), args.folder, everything=args.all)
+        await _take(program, Path(scratch), args.folder.resolve(), everything=args.all)
     return 0
 
 
@@ -37,9 +38,10 @@ async def _take(program: str, scratch: Path, folder: Path, *, everything: bool) 
     objects, repository = Objects(), scratch / "repository"
     repository.mkdir()
     await furnish(objects, repository)
+    os.chdir(repository)
     async with (
         FakeServer(objects.answer) as server,
-        running(server, scratch, repository, None) as link,
+        running(server, scratch, Path(), None) as link,
         chromium(program, scratch / "profile") as tab,
     ):
         await tab.go(link, f"location.pathname === '/' && {_LIVE}")

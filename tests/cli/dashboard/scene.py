@@ -39,7 +39,7 @@ class Objects:
         self.version = 1000
         self.held: defaultdict[str, dict[tuple[str, str], JsonObject]] = defaultdict(dict)
         self.log: list[tuple[int, str, str, JsonObject]] = []
-        #: Plurals that nobody may read.
+        #: Plurals that nobody may read, with a namespace before them or without.
         self.forbidden: set[str] = set()
         self.away = False
         self._changed = asyncio.Condition()
@@ -75,7 +75,7 @@ class Objects:
         namespace, plural, name = found.group("namespace", "plural", "name")
         if self.away:
             return status(500, "InternalError", "etcd is away")
-        if plural in self.forbidden:
+        if self.forbidden & {plural, f"{namespace}/{plural}"}:
             return status(403, "Forbidden", f'User "eve" cannot list resource "{plural}"')
         if name is not None:
             obj = self.held[plural].get((namespace or "", name))

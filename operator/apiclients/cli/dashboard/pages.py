@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from apiclients.cli.screens.listing import ClientLine
 from apiclients.cli.screens.status import effective_mark
-from apiclients.cli.screens.text import Mark, age, harmless, last_used, until
+from apiclients.cli.screens.text import Mark, age, harmless, last_used, span, until
 from apiclients.resources.fields import format_time
 
 #: How a mark looks: the class of its colour. Its sign is shown too, for colour alone tells not everybody.
@@ -56,6 +56,7 @@ _ENVIRONMENT.filters |= {
     "stamp": _stamp,
     "until": until,
     "age": age,
+    "span": span,
     "last_used": last_used,
     "mark": _line_mark,
 }

@@ -20,6 +20,7 @@ from apiclients.cli.dashboard.guard import OPEN_PATH, guarding, opening, secure
 from apiclients.cli.dashboard.live import Live
 from apiclients.cli.dashboard.pages import render
 from apiclients.cli.dashboard.paging import QueryError
+from apiclients.cli.dashboard.plan_change import plan_change
 from apiclients.cli.dashboard.query import counts, find, read_query
 from apiclients.cli.dashboard.what_if import Choice, what_if
 from apiclients.cli.errors import CliError
@@ -68,6 +69,7 @@ def application(site: Site, access: Access, port: int) -> web.Application:
         ("/gates", _gates(site)),
         ("/clients/{namespace}/{name}", _client(site)),
         ("/clients/{namespace}/{name}/{choice}", _what_if(site)),
+        ("/contracts/{namespace}/{name}/plan", _plan_change(site)),
         ("/live", Live(site.board).stream),
         *((f"/static/{name}", _static(name)) for name in _TYPES),
     ]
@@ -170,8 +172,18 @@ def _what_if(site: Site) -> Handler:
     return foresee
 
 
+def _plan_change(site: Site) -> Handler:
+    async def foresee(request: web.Request) -> web.StreamResponse:
+        session, name = _subject(site, request)
+        async with asyncio.timeout(_PAGE_SECONDS):
+            answer = await plan_change(session, name, request.query.get("to", ""), site.root)
+        return site.page("plan_change.html", answer=answer)
+
+    return foresee
+
+
 def _subject(site: Site, request: web.Request) -> tuple[Session, str]:
-    """The client that an address names, and a session in its namespace. Raises HTTPNotFound for what names none."""
+    """The name that an address holds, and a session in its namespace. Raises HTTPNotFound for what is not a name."""
     namespace, name = request.match_info["namespace"], request.match_info["name"]
     if not (is_name(namespace) and is_name(name)):
         raise web.HTTPNotFound
