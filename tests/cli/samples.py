@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from apiclients import __version__
 from apiclients.cli.cluster.gather import Around
 from apiclients.cli.cluster.unread import Cause, Unread
 from apiclients.cli.screens.foresight import observed
@@ -18,7 +19,7 @@ from apiclients.lifecycle.client import decide
 from apiclients.lifecycle.contracts import ObservedContract, decide_contract
 from apiclients.lifecycle.features import Feature
 from apiclients.resources.fields import format_time
-from apiclients.resources.names import API_VERSION
+from apiclients.resources.names import API_VERSION, GATE_LEASE_SELECTOR
 from apiclients.resources.objects import Api, ApiClient, ApiClientHold, Contract, ContractApproval
 
 JsonObject = dict[str, Any]
@@ -183,6 +184,33 @@ def lease(renewed: datetime, *, holder: str = "operator-0") -> JsonObject:
             "renewTime": renewed.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         },
     }
+
+
+def gate_lease(
+    name: str,
+    *,
+    renewed: float = 2,
+    proved: float = 3,
+    ready: str = "true",
+    version: str = __version__,
+    problem: str = "",
+    obeys: str = ",".join(Feature),
+    applied: tuple[int, int] = (100, 100),
+) -> JsonObject:
+    """A gate's Lease; times in seconds before the present, and the versions of clients and holds that it has."""
+    notes = {
+        "apiclients.dev/version": version,
+        "apiclients.dev/applied-apiclients": str(applied[0]),
+        "apiclients.dev/applied-apiclientholds": str(applied[1]),
+        "apiclients.dev/last-proof-time": ago(seconds=proved).isoformat(),
+        "apiclients.dev/ready": ready,
+        "apiclients.dev/problem": problem,
+        "apiclients.dev/obeys": obeys,
+    }
+    spec = {"holderIdentity": name, "leaseDurationSeconds": 15, "renewTime": ago(seconds=renewed).isoformat()}
+    labels = dict([GATE_LEASE_SELECTOR.split("=")])
+    meta = {"name": name, "namespace": "apiclients-system", "labels": labels, "annotations": notes}
+    return {"metadata": meta, "spec": spec}
 
 
 def decided_contract(

@@ -11,16 +11,17 @@ import pytest
 from apiclients import __version__
 from apiclients.cli.cluster.facts import Facts, rights, secret_rights
 from apiclients.cli.cluster.unread import Cause, Unread
-from apiclients.cli.screens.doctor import POLICIES, Check, CheckResult, differences, doctor_view
+from apiclients.cli.screens.check import Check, CheckResult
+from apiclients.cli.screens.doctor import POLICIES, differences, doctor_view
 from apiclients.cli.screens.doctor_text import render_doctor
 from apiclients.cli.screens.text import Style
 from apiclients.kube.kinds import CONTRACTS
 from apiclients.kube.objects import LEASES
-from apiclients.lifecycle.features import Feature
 from apiclients.resources.crd import CRD_KINDS, custom_resource_definition
 from apiclients.resources.names import OPERATOR_LEASE
 from tests.cli import samples
 from tests.cli.samples import NOW, JsonObject, ago
+from tests.cli.samples import gate_lease as gate
 from tests.cli.test_screens import compare
 
 SYSTEM = "apiclients-system"
@@ -29,29 +30,6 @@ SYSTEM = "apiclients-system"
 NO_LEASE = Unread(Cause.FORBIDDEN, LEASES, "you may not read leases apiclient-operator", OPERATOR_LEASE)
 NO_LEASES = Unread(Cause.FORBIDDEN, LEASES, "you may not list leases in apiclients-system")
 NO_CONTRACTS = Unread(Cause.FORBIDDEN, CONTRACTS, "you may not list contracts")
-
-
-def gate(
-    name: str,
-    *,
-    renewed: float = 2,
-    proved: float = 3,
-    ready: str = "true",
-    version: str = __version__,
-    problem: str = "",
-    obeys: str = ",".join(Feature),
-) -> JsonObject:
-    """A gate's Lease; times in seconds before the present."""
-    notes = {
-        "apiclients.dev/version": version,
-        "apiclients.dev/applied-apiclientholds": "100",
-        "apiclients.dev/last-proof-time": ago(seconds=proved).isoformat(),
-        "apiclients.dev/ready": ready,
-        "apiclients.dev/problem": problem,
-        "apiclients.dev/obeys": obeys,
-    }
-    spec = {"holderIdentity": name, "leaseDurationSeconds": 15, "renewTime": ago(seconds=renewed).isoformat()}
-    return {"metadata": {"name": name, "annotations": notes}, "spec": spec}
 
 
 def good() -> Facts:

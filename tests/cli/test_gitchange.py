@@ -206,3 +206,33 @@ def test_a_decision_is_changed_in_every_style(style: str, reason: str | None, tm
 def test_objects_of_other_kinds_are_not_meant(tmp_path: Path) -> None:
     (tmp_path / "approval.yaml").write_text(APPROVAL)
     assert gitchange.find(tmp_path, "shop", "ok") == []
+
+
+@pytest.mark.parametrize("secret", ["", "  secret:\n    lifetime: 1h\n", "  secret: {lifetime: 1h}\n", "  secret: {}\n",
+                                    "  secret:\n    revision: 1 # mind\n    lifetime: 1h\n"])  # fmt: skip
+def test_another_revision_of_the_secret(secret: str, tmp_path: Path) -> None:
+    found = declared(tmp_path, BLOCK + secret)
+    after = gitchange.revised(found, 7)
+    (client,) = documents(BLOCK + secret)
+    assert isinstance(client, dict)
+    client["spec"]["secret"] = {**client["spec"].get("secret", {}), "revision": 7}
+    assert documents(after) == [client]
+    assert ("# mind" in after) is ("# mind" in secret)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_another_revision_in_every_style(style: str, tmp_path: Path) -> None:
+    after = documents(gitchange.revised(declared(tmp_path, STYLES[style]), 7))
+    (client,) = (one for one in after if isinstance(one, dict) and "kind" in one)
+    assert client["spec"]["secret"] == {"revision": 7}
+
+
+def test_a_secret_that_cannot_be_edited(tmp_path: Path) -> None:
+    with pytest.raises(CliError, match=r"spec\.secret that cannot be edited: add revision: 7"):
+        gitchange.revised(declared(tmp_path, BLOCK + "  secret: [a]\n"), 7)
+
+
+def test_a_spec_without_the_field_to_write_after(tmp_path: Path) -> None:
+    text = BLOCK.replace('  desiredStatus: "Available"  # see the wiki\n', "")
+    with pytest.raises(CliError, match=r"has no spec\.desiredStatus: add secret: \{revision: 7\}"):
+        gitchange.revised(declared(tmp_path, text), 7)

@@ -87,9 +87,9 @@ class Tab:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self.send("Emulation.setEmulatedMedia", features=[scheme])
 
-    async def picture(self) -> bytes:
-        """What it shows, as PNG."""
-        shot = await self.send("Page.captureScreenshot", format="png")
+    async def picture(self, *, whole: bool = False) -> bytes:
+        """What it shows, as PNG; the whole page, or what fits into the window."""
+        shot = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         return base64.b64decode(shot["data"])
 
 

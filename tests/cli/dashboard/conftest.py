@@ -9,17 +9,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from apiclients.cli.cluster.connection import Session
-from apiclients.cli.dashboard.board import Board
-from apiclients.cli.dashboard.routes import Site
-from apiclients.cli.dashboard.serving import listening, served
-from apiclients.kube.client import KubeClient
-from apiclients.kube.clock import ClockWatch
-from apiclients.kube.config import load_login
-from apiclients.kube.transport import Transport
 from tests.cli import samples
-from tests.cli.dashboard.scene import Browser, Objects
+from tests.cli.dashboard.scene import Browser, Objects, running
 from tests.kube.fake import FakeServer
+from tests.toolkit.waiting import async_eventually
+
+#: The plurals that a dashboard watches, where it may.
+WATCHED = {"apiclients", "apiclientholds", "apis", "contracts", "contractapprovals"}
 
 Opening = Callable[..., AbstractAsyncContextManager[Browser]]
 
@@ -42,21 +38,20 @@ async def server(objects: Objects) -> AsyncIterator[FakeServer]:
 
 
 @pytest.fixture
-def dashboard(server: FakeServer, tmp_path: Path, repository: Path) -> Opening:
+def dashboard(server: FakeServer, objects: Objects, tmp_path: Path, repository: Path) -> Opening:
     """Starts a dashboard; gives a browser that has not opened the link yet."""
 
     @asynccontextmanager
     async def start(namespace: str | None = None) -> AsyncIterator[Browser]:
-        login = await load_login(server.kubeconfig(tmp_path), None, service_account_first=False)
-        clock = ClockWatch(lambda: samples.NOW.timestamp())
-        transport = Transport(login, clock, "test/1")
-        async with KubeClient(transport, clock) as kube, aiohttp.ClientSession() as session:
-            board = Board(Session(kube, transport, "team-a"), namespace)
-            with listening(0) as listener:
-                async with board.following(), served(Site(board, "apiclients-system", repository), listener) as link:
-                    yield Browser(session, link)
+        async with aiohttp.ClientSession() as session, running(server, tmp_path, repository, namespace) as link:
+            await async_eventually("it watches", lambda: _watched(server) >= WATCHED - objects.forbidden)
+            yield Browser(session, link)
 
     return start
+
+
+def _watched(server: FakeServer) -> set[str]:
+    return {request.path.rpartition("/")[2] for request in server.requests if "watch" in request.query}
 
 
 @pytest.fixture

@@ -9,15 +9,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import format_datetime
+from pathlib import Path
 
 import aiohttp
 import orjson
 from aiohttp import web
 
+from apiclients.cli.cluster.connection import Session
+from apiclients.cli.dashboard.board import Board
+from apiclients.cli.dashboard.routes import Site
+from apiclients.cli.dashboard.serving import listening, served
+from apiclients.kube.client import KubeClient
+from apiclients.kube.clock import ClockWatch
+from apiclients.kube.config import load_login
+from apiclients.kube.transport import Transport
 from tests.cli import samples
 from tests.cli.samples import JsonObject
-from tests.kube.fake import status
+from tests.kube.fake import FakeServer, status
 
+SYSTEM = "apiclients-system"
 _DATE = format_datetime(samples.NOW, usegmt=True)
 _PATH = re.compile(r"apis?/(?:[^/]+/)?v[^/]+/(?:namespaces/(?P<namespace>[^/]+)/)?(?P<plural>[^/]+)(?:/(?P<name>.+))?")
 
@@ -29,7 +39,7 @@ class Objects:
         self.version = 1000
         self.held: defaultdict[str, dict[tuple[str, str], JsonObject]] = defaultdict(dict)
         self.log: list[tuple[int, str, str, JsonObject]] = []
-        #: Plurals that nobody may read.
+        #: Plurals that nobody may read, with a namespace before them or without.
         self.forbidden: set[str] = set()
         self.away = False
         self._changed = asyncio.Condition()
@@ -65,14 +75,19 @@ class Objects:
         namespace, plural, name = found.group("namespace", "plural", "name")
         if self.away:
             return status(500, "InternalError", "etcd is away")
-        if plural in self.forbidden:
+        if self.forbidden & {plural, f"{namespace}/{plural}"}:
             return status(403, "Forbidden", f'User "eve" cannot list resource "{plural}"')
         if name is not None:
             obj = self.held[plural].get((namespace or "", name))
             return web.json_response(obj) if obj is not None else status(404, "NotFound", f"{plural} {name} not found")
         if request.query.get("watch"):
             return await self._watch(request, plural, namespace)
-        items = [obj for key, obj in self.held[plural].items() if namespace in (None, key[0])]
+        labels = request.query.get("labelSelector", "")
+        items = [
+            obj
+            for key, obj in self.held[plural].items()
+            if namespace in (None, key[0]) and (not labels or labels in _labels(obj))
+        ]
         return web.json_response({"metadata": {"resourceVersion": str(self.version)}, "items": items})
 
     async def _watch(self, request: web.Request, plural: str, namespace: str | None) -> web.StreamResponse:
@@ -86,6 +101,25 @@ class Objects:
             position += 1
             if version > since and of == plural and namespace in (None, obj["metadata"].get("namespace")):
                 await response.write(orjson.dumps({"type": kind, "object": obj}) + b"\n")
+
+
+def _labels(obj: JsonObject) -> set[str]:
+    """As selectors of one label ask for them."""
+    return {f"{name}={value}" for name, value in (obj["metadata"].get("labels") or {}).items()}
+
+
+@asynccontextmanager
+async def running(server: FakeServer, folder: Path, repository: Path, namespace: str | None) -> AsyncIterator[str]:
+    """A dashboard on this API server; gives its link. ``repository`` is where the manifests are."""
+    login = await load_login(server.kubeconfig(folder), None, service_account_first=False)
+    clock = ClockWatch(lambda: samples.NOW.timestamp())
+    transport = Transport(login, clock, "test/1")
+    async with KubeClient(transport, clock) as kube:
+        board = Board(Session(kube, transport, "team-a"), namespace)
+        site = Site(board, SYSTEM, repository)
+        with listening(0) as listener:
+            async with board.following(), served(site, listener) as link:
+                yield link
 
 
 @dataclass

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from apiclients.cli.dashboard import pages
-from apiclients.cli.dashboard.query import QueryError, read_query
+from apiclients.cli.dashboard.paging import QueryError
+from apiclients.cli.dashboard.query import read_query
 from apiclients.kube.errors import ForbiddenError
 from tests.cli import samples
 from tests.cli.dashboard.conftest import Opening

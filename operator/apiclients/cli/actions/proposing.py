@@ -1,5 +1,6 @@
-"""What a change of ``spec.desiredStatus`` is about, and how it is made in Git. Only reads."""
+"""What a change is about, and how it is made in Git. Only reads."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from apiclients.cli.screens.contracts import ContractLine, contract_line
 from apiclients.cli.screens.output import render_data
 from apiclients.kube.errors import NotFoundError
 from apiclients.kube.kinds import API_CLIENTS, CONTRACTS
-from apiclients.kube.objects import JsonObject
+from apiclients.kube.objects import JsonObject, ResourceType
 from apiclients.resources.apiclient import DesiredStatus
 from apiclients.resources.contract import ContractStatusName
 from apiclients.resources.objects import ApiClient, Contract, InvalidObjectError
@@ -98,24 +99,38 @@ def acknowledged(subject: Subject, what: StatusChange) -> tuple[str, ...]:
 
 def proposal(subject: Subject, what: StatusChange, root: Path) -> Proposal:
     """The change in the file below ``root`` that declares the client, or by itself. Raises CliError."""
-    meta = subject.client.metadata
-    found = gitchange.find(root, meta.namespace, meta.name)
+    names = acknowledged(subject, what)
+    return proposed(
+        subject.raw, root, lambda file: gitchange.changed(file, what.desired, names), spec_change(subject, what)
+    )
+
+
+def proposed(
+    raw: JsonObject,
+    root: Path,
+    edit: Callable[[gitchange.Declared], str],
+    otherwise: JsonObject,
+    kind: ResourceType = API_CLIENTS,
+) -> Proposal:
+    """An edit of the one file below ``root`` that declares an object; ``otherwise`` as YAML. Raises CliError."""
+    meta = raw["metadata"]
+    found = gitchange.find(root, meta["namespace"], meta["name"], kind)
     if len(found) == 1:
-        text = gitchange.diff(found[0], gitchange.changed(found[0], what.desired, acknowledged(subject, what)))
+        text = gitchange.diff(found[0], edit(found[0]))
         if not text:
             return Proposal(f"{found[0].path} says so already: nothing to change.", "")
         said = f"Change {found[0].path} in Git (this patch is for `git apply`), and have it reviewed:"
         return Proposal(said, text.rstrip("\n"), tuple(found[0].cautions))
-    said = f"{undeclared(subject, root, found)} The change{'' if found else ' to make in Git'}:"
-    return Proposal(said, render_data(spec_change(subject, what), "yaml").rstrip("\n"))
+    said = f"{undeclared(raw, root, found)} The change{'' if found else ' to make in Git'}:"
+    return Proposal(said, render_data(otherwise, "yaml").rstrip("\n"))
 
 
-def undeclared(subject: Subject, root: Path, found: list[gitchange.Declared]) -> str:
+def undeclared(raw: JsonObject, root: Path, found: list[gitchange.Declared]) -> str:
     """Why there is no one file to change."""
     if found:
         paths = ", ".join(str(one.path) for one in found)
         return f"Several places declare it: {paths}. Choose one with --filename."
-    return f"No file below {root.resolve()} declares it{applied_by(subject.raw)}."
+    return f"No file below {root.resolve()} declares it{applied_by(raw)}."
 
 
 def spec_change(subject: Subject, what: StatusChange) -> JsonObject:

@@ -2,9 +2,11 @@
 
 import argparse
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from apiclients.cli.actions.proposing import Proposal
 from apiclients.cli.cluster.connection import Session, connect
 from apiclients.cli.cluster.gather import readable
 from apiclients.cli.cluster.unread import Unread
@@ -92,22 +94,28 @@ def _what_waits(requests: list[Request], namespace: str) -> str:
 
 
 def print_answer(request: Request, answer: Answer, approvals: tuple[ContractApproval, ...]) -> None:
+    """Print what to put into Git, where these are the approvals of the Api's namespace. Raises CliError."""
+    made = answer_change(request, answer, approvals)
+    warn(made.cautions)
+    print(made.said, file=sys.stderr)
+    if made.text:
+        write(sys.stdout, made.text)
+
+
+def answer_change(request: Request, answer: Answer, approvals: Sequence[ContractApproval]) -> Proposal:
     """What to put into Git, where these are the approvals of the Api's namespace. Raises CliError."""
     weighed = by_weight(approvals, request, answer.decision)
     if not weighed:
         name = approval_name(request, answer.name, [one.metadata.name for one in approvals])
-        print(f"The {_noun(answer)} of {request}, to be put into Git:", file=sys.stderr)
-        write(sys.stdout, _yaml(request, name, answer))
-        return
+        return Proposal(f"The {_noun(answer)} of {request}, to be put into Git:", _yaml(request, name, answer))
     given = weighed[0]
     if given.spec.decision is answer.decision and answer.reason in (None, given.spec.reason):
-        print(_unchanged(given), file=sys.stderr)
-        return
-    if given.spec.decision is Decision.REJECTED and counts(given):
-        warn(_outvoting(weighed))
+        return Proposal(_unchanged(given), "")
     if answer.reason is None and given.spec.reason is not None:
         raise CliError(f"{_title(given)} has a reason for {given.spec.decision}: give one for this with --reason")
-    _print_change(request, answer, given)
+    outvoting = _outvoting(weighed) if given.spec.decision is Decision.REJECTED and counts(given) else ()
+    made = _changed(request, answer, given)
+    return replace(made, cautions=(*outvoting, *made.cautions))
 
 
 def _unchanged(given: ContractApproval) -> str:
@@ -121,7 +129,7 @@ def _unchanged(given: ContractApproval) -> str:
     return f"{_title(given)} says so already: nothing to change.{waits}"
 
 
-def _outvoting(weighed: list[ContractApproval]) -> list[str]:
+def _outvoting(weighed: Sequence[ContractApproval]) -> list[str]:
     """Which of them reject and which approve, where both do or several reject."""
     rejecting = [_title(one) for one in weighed if one.spec.decision is Decision.REJECTED]
     approving = [_title(one) for one in weighed if one.spec.decision is Decision.APPROVED]
@@ -130,18 +138,17 @@ def _outvoting(weighed: list[ContractApproval]) -> list[str]:
     return [f"{', '.join(rejecting)} {reject}{despite}"] if len(weighed) > 1 else []
 
 
-def _print_change(request: Request, answer: Answer, given: ContractApproval) -> None:
+def _changed(request: Request, answer: Answer, given: ContractApproval) -> Proposal:
+    """The change of an approval that decides otherwise."""
     meta = given.metadata
     places = change.find(answer.root, meta.namespace, meta.name, CONTRACT_APPROVALS)
     if len(places) != 1:
         where = "Several files declare it" if places else f"No file below {answer.root.resolve()} declares it"
-        print(f"{_title(given)} says {given.spec.decision}. {where}; it becomes:", file=sys.stderr)
-        write(sys.stdout, _yaml(request, meta.name, answer))
-        return
+        said = f"{_title(given)} says {given.spec.decision}. {where}; it becomes:"
+        return Proposal(said, _yaml(request, meta.name, answer))
     text = change.diff(places[0], change.decided(places[0], answer.decision, answer.reason))
-    warn(places[0].cautions)
-    print(f"Change {places[0].path} in Git (this patch is for `git apply`), and have it reviewed:", file=sys.stderr)
-    write(sys.stdout, text.rstrip("\n"))
+    said = f"Change {places[0].path} in Git (this patch is for `git apply`), and have it reviewed:"
+    return Proposal(said, text.rstrip("\n"), tuple(places[0].cautions))
 
 
 def _yaml(request: Request, name: str, answer: Answer) -> str:

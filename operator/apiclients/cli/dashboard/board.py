@@ -8,20 +8,25 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from apiclients.cli.cluster.connection import Session
 from apiclients.cli.cluster.problems import sentence
+from apiclients.cli.dashboard.pending import Pending
+from apiclients.cli.dashboard.reading import one_object
+from apiclients.cli.dashboard.revision import Revision
 from apiclients.cli.errors import CliError
+from apiclients.cli.screens.gates import Unenforced, Versions, unenforced
 from apiclients.cli.screens.listing import ClientLine, client_lines
 from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.errors import ForbiddenError, KubeError
 from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS
-from apiclients.kube.objects import JsonObject, ResourceType
+from apiclients.kube.objects import JsonObject
 from apiclients.kube.pace import Pace
-from apiclients.resources.objects import ApiClientHold
+from apiclients.resources.conditions import ConditionType
+from apiclients.resources.objects import ApiClient, ApiClientHold, InvalidObjectError
 from apiclients.resources.refs import NamespacedName
 
 #: Lines are made again this often, for they say what is in effect by now.
@@ -29,8 +34,8 @@ _TICK_SECONDS = 30.0
 #: Between looks at whether the API server still answers.
 _PROBE_SECONDS = 10.0
 _START_SECONDS = 60.0
-#: While many lines are made, what is done so far is told this often.
-_TELL_SECONDS = 0.3
+#: While many lines are made, those that are done are published this often.
+_PUBLISH_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +60,11 @@ class Board:
         self._holds: defaultdict[str, dict[str, ApiClientHold]] = defaultdict(dict)
         self._dirty: set[NamespacedName] = set()
         self._woken = asyncio.Event()
-        self._changed = asyncio.Event()
-        self._revision = 0
+        self._revision = Revision()
         self._unread: list[str] = []
         self._unreadable: set[NamespacedName] = set()
         self._trouble: str | None = None
+        self.pending = Pending(session, namespace, self._revision)
         self._clients = Reflector[JsonObject](
             session.kube, API_CLIENTS, _as_is, namespace=namespace, on_change=self._on_client
         )
@@ -77,21 +82,37 @@ class Board:
         notes = [*self._unread, *(f"Hold {'/'.join(key)} cannot be read: who it stops is not shown"
                                   for key in sorted(self._unreadable))]  # fmt: skip
         trouble = [self._trouble] if self._trouble is not None else []
-        return Seen(self._revision, tuple(self._lines[key] for key in sorted(self._lines)), (*trouble, *notes))
+        return Seen(self._revision.number, tuple(self._lines[key] for key in sorted(self._lines)), (*trouble, *notes))
+
+    def owners(self) -> dict[NamespacedName, str | None]:
+        """The owner of each client."""
+        return {key: line.owner for key, line in self._lines.items()}
+
+    def unenforced(self) -> list[Unenforced]:
+        """The clients that some gate does not obey yet; those that this version cannot read are left out."""
+        found = []
+        for (namespace, _), obj in self._clients.store.items():
+            if not _enforced(obj) and (client := _readable(obj)) is not None:
+                found.append(unenforced(client, self._holds[namespace]))
+        return [one for one in found if one is not None]
+
+    def versions(self) -> Versions:
+        """The versions of the latest clients and holds that are known."""
+        clients = (obj["metadata"]["resourceVersion"] for obj in self._clients.store.values())
+        holds = (hold.metadata.resource_version or 0 for hold in self._hold_cache.store.values())
+        return Versions(clients=max(map(int, clients), default=0), holds=max(map(int, holds), default=0))
 
     async def after(self, revision: int) -> int:
-        """Wait until something is other than at this revision; returns the present one."""
-        while self._revision == revision:
-            await self._changed.wait()
-        return self._revision
+        """Wait for a revision other than this one, and return it."""
+        return await self._revision.after(revision)
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
         """Read everything, and follow it. Raises KubeError where clients may not be listed, and CliError."""
         reflectors: list[Reflector[Any]] = [self._clients]
-        await _first(self.session, API_CLIENTS, self.namespace)
+        await one_object(self.session, API_CLIENTS, self.namespace)
         try:
-            await _first(self.session, API_CLIENT_HOLDS, self.namespace)
+            await one_object(self.session, API_CLIENT_HOLDS, self.namespace)
             reflectors.insert(0, self._hold_cache)
         except ForbiddenError:
             self._unread.append("You may not read holds: held clients may be shown as not held")
@@ -99,7 +120,8 @@ class Board:
         tasks = [asyncio.create_task(one) for one in (*work, self._keep_lines(), self._keep_ticking(), self._probe())]
         try:
             await self._complete(reflectors)
-            yield
+            async with self.pending.following():
+                yield
         finally:
             for task in tasks:
                 task.cancel()
@@ -111,7 +133,7 @@ class Board:
                 for one in reflectors:
                     await one.synced.wait()
                 while self._dirty:
-                    await self.after(self._revision)
+                    await self.after(self._revision.number)
         except TimeoutError:
             raise CliError(
                 f"the clients could not be read within {_START_SECONDS:g} s. Name a namespace with -n, or try again"
@@ -138,23 +160,18 @@ class Board:
         if self._dirty:
             self._woken.set()
 
-    def _tell(self) -> None:
-        self._revision += 1
-        self._changed.set()
-        self._changed = asyncio.Event()
-
     async def _keep_lines(self) -> NoReturn:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            pace, told = Pace(), time.monotonic()
+            pace, published = Pace(), time.monotonic()
             while self._dirty:
                 self._make_line(self._dirty.pop())
                 await pace.pause()
-                if time.monotonic() - told > _TELL_SECONDS:
-                    self._tell()
-                    told = time.monotonic()
-            self._tell()
+                if time.monotonic() - published > _PUBLISH_SECONDS:
+                    self._revision.advance()
+                    published = time.monotonic()
+            self._revision.advance()
 
     def _make_line(self, key: NamespacedName) -> None:
         obj = self._clients.store.get(key)
@@ -173,23 +190,30 @@ class Board:
         while True:
             await asyncio.sleep(_PROBE_SECONDS)
             try:
-                await _first(self.session, API_CLIENTS, self.namespace)
+                await one_object(self.session, API_CLIENTS, self.namespace)
                 trouble = None
             except KubeError as error:
                 trouble = f"What is shown is no longer up to date: {sentence(error) or error}"
             if trouble != self._trouble:
                 self._trouble = trouble
-                self._tell()
+                self._revision.advance()
+
+
+def _enforced(obj: JsonObject) -> bool:
+    """Whether every gate obeys, or nobody has said so far; a quick look, as most clients are enforced."""
+    conditions = (obj.get("status") or {}).get("conditions") or []
+    return not any(c["type"] == ConditionType.ENFORCED and c["status"] != "True" for c in conditions)
+
+
+def _readable(obj: JsonObject) -> ApiClient | None:
+    try:
+        return ApiClient.from_object(obj)
+    except InvalidObjectError:
+        return None
 
 
 def _as_is(obj: JsonObject) -> JsonObject:
     return obj
-
-
-async def _first(session: Session, resource: ResourceType, namespace: str | None) -> None:
-    """Ask for one object: whether that is allowed, and answered. Raises KubeError."""
-    async with aclosing(session.kube.pages(resource, namespace, metadata_only=True, page_size=1)) as pages:
-        await anext(pages)
 
 
 def quiet_logs() -> None:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from apiclients.cli.screens.listing import ClientLine
 from apiclients.cli.screens.status import effective_mark
-from apiclients.cli.screens.text import Mark, harmless, last_used, until
+from apiclients.cli.screens.text import Mark, age, harmless, last_used, span, until
 from apiclients.resources.fields import format_time
 
 #: How a mark looks: the class of its colour. Its sign is shown too, for colour alone tells not everybody.
@@ -51,5 +51,13 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters |= {"tone": _tone, "stamp": _stamp, "until": until, "last_used": last_used, "mark": _line_mark}
+_ENVIRONMENT.filters |= {
+    "tone": _tone,
+    "stamp": _stamp,
+    "until": until,
+    "age": age,
+    "span": span,
+    "last_used": last_used,
+    "mark": _line_mark,
+}
 _ENVIRONMENT.globals |= {"client_url": _client_url}

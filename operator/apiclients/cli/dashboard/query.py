@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from apiclients.cli.errors import CliError
+from apiclients.cli.dashboard.paging import Part, QueryError, page_number, part
 from apiclients.cli.options import duration
 from apiclients.cli.screens.listing import ClientLine, Filter, SortKey, sort_key
 from apiclients.lifecycle.effective import Effective
@@ -17,10 +17,6 @@ SOON = "14d"
 PAGE_SIZE = 100
 _LONGEST = 200
 _FLAGS = ("held", "stalled", "unused", "notready")
-
-
-class QueryError(CliError):
-    """An address that asks for something that there is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +92,7 @@ def read_query(parameters: Mapping[str, str]) -> Query:
         stalled=stalled,
         never_used=never_used,
         sort=sort,
-        page=_page(given.get("page", "1")),
+        page=page_number(given.get("page", "1")),
     )
 
 
@@ -107,40 +103,13 @@ def _duration(text: str) -> timedelta:
         raise QueryError(f"expiring: {error}") from None
 
 
-def _page(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= len(text) <= 6 or int(text) == 0:
-        raise QueryError(f"page={text} is no page: the first one is 1")
-    return int(text)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One page of the list."""
-
-    lines: tuple[ClientLine, ...]
-    #: All that were found, on all pages.
-    total: int
-    first: int
-    previous: str | None
-    next: str | None
-
-
-def find(query: Query, lines: Iterable[ClientLine], now: datetime) -> Found:
+def find(query: Query, lines: Iterable[ClientLine], now: datetime) -> Part[ClientLine]:
     """The page that was asked for; the last one where there are fewer."""
     found = [line for line in lines if query.lets(line, now)]
     if query.sort:
         key = SortKey(query.sort)
         found.sort(key=lambda line: sort_key(line, key))
-    pages = max(1, -(-len(found) // PAGE_SIZE))
-    page = min(query.page, pages)
-    start = (page - 1) * PAGE_SIZE
-    return Found(
-        lines=tuple(found[start : start + PAGE_SIZE]),
-        total=len(found),
-        first=start + 1 if found else 0,
-        previous=query.url(page=page - 1) if page > 1 else None,
-        next=query.url(page=page + 1) if page < pages else None,
-    )
+    return part(found, query.page, PAGE_SIZE, lambda page: query.url(page=page))
 
 
 @dataclass(frozen=True, slots=True)

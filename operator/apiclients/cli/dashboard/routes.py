@@ -13,11 +13,15 @@ from apiclients.cli.cluster.connection import Session
 from apiclients.cli.cluster.gather import gather
 from apiclients.cli.cluster.problems import sentence
 from apiclients.cli.dashboard.access import Access
+from apiclients.cli.dashboard.approvals import approvable, find_requests, read_approval_query, request_lines
 from apiclients.cli.dashboard.board import Board
+from apiclients.cli.dashboard.gates import MOST_NAMED, read_gates
 from apiclients.cli.dashboard.guard import OPEN_PATH, guarding, opening, secure
 from apiclients.cli.dashboard.live import Live
 from apiclients.cli.dashboard.pages import render
-from apiclients.cli.dashboard.query import QueryError, counts, find, read_query
+from apiclients.cli.dashboard.paging import QueryError
+from apiclients.cli.dashboard.plan_change import plan_change
+from apiclients.cli.dashboard.query import counts, find, read_query
 from apiclients.cli.dashboard.what_if import Choice, what_if
 from apiclients.cli.errors import CliError
 from apiclients.cli.git.names import is_name
@@ -61,8 +65,11 @@ def application(site: Site, access: Access, port: int) -> web.Application:
     routes: list[tuple[str, Handler]] = [
         (OPEN_PATH, opening(access, port)),
         ("/", _clients(site)),
+        ("/approvals", _approvals(site)),
+        ("/gates", _gates(site)),
         ("/clients/{namespace}/{name}", _client(site)),
         ("/clients/{namespace}/{name}/{choice}", _what_if(site)),
+        ("/contracts/{namespace}/{name}/plan", _plan_change(site)),
         ("/live", Live(site.board).stream),
         *((f"/static/{name}", _static(name)) for name in _TYPES),
     ]
@@ -110,6 +117,37 @@ def _clients(site: Site) -> Handler:
     return clients
 
 
+def _approvals(site: Site) -> Handler:
+    async def approvals(request: web.Request) -> web.StreamResponse:
+        query, pending = read_approval_query(request.query), site.board.pending
+        async with asyncio.timeout(_PAGE_SECONDS):
+            await pending.synced()
+        requests = pending.requests()
+        lines = request_lines(requests, site.board.owners())
+        found = find_requests(query, lines)
+        return site.page(
+            "approvals.html",
+            query=query,
+            requests=requests,
+            found=found,
+            groups=await asyncio.to_thread(approvable, found.lines, requests, site.root),
+            namespaces=sorted({line.api[0] for line in lines}),
+            owners=sorted({line.owner for line in lines if line.owner}),
+            filtered=bool(lines),
+        )
+
+    return approvals
+
+
+def _gates(site: Site) -> Handler:
+    async def gates(_: web.Request) -> web.StreamResponse:
+        async with asyncio.timeout(_PAGE_SECONDS):
+            found = await read_gates(site.board, site.system_namespace)
+        return site.page("gates.html", view=found, most=MOST_NAMED)
+
+    return gates
+
+
 def _client(site: Site) -> Handler:
     async def client(request: web.Request) -> web.StreamResponse:
         session, name = _subject(site, request)
@@ -134,8 +172,18 @@ def _what_if(site: Site) -> Handler:
     return foresee
 
 
+def _plan_change(site: Site) -> Handler:
+    async def foresee(request: web.Request) -> web.StreamResponse:
+        session, name = _subject(site, request)
+        async with asyncio.timeout(_PAGE_SECONDS):
+            answer = await plan_change(session, name, request.query.get("to", ""), site.root)
+        return site.page("plan_change.html", answer=answer)
+
+    return foresee
+
+
 def _subject(site: Site, request: web.Request) -> tuple[Session, str]:
-    """The client that an address names, and a session in its namespace. Raises HTTPNotFound for what names none."""
+    """The name that an address holds, and a session in its namespace. Raises HTTPNotFound for what is not a name."""
     namespace, name = request.match_info["namespace"], request.match_info["name"]
     if not (is_name(namespace) and is_name(name)):
         raise web.HTTPNotFound

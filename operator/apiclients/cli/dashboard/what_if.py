@@ -1,8 +1,7 @@
 """What a change of a client would do, by the code of ``plan``, and how it is made in Git. Changes nothing."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -12,32 +11,26 @@ from apiclients.cli.actions.proposing import (
     RETIRE,
     SUSPEND,
     Proposal,
-    StatusChange,
     Subject,
     proposal,
+    proposed,
     read_subject,
     spec_change,
     undeclared,
 )
 from apiclients.cli.cluster.connection import Session
 from apiclients.cli.cluster.live_state import read_state
+from apiclients.cli.dashboard.foreseeing import foresee
+from apiclients.cli.dashboard.rotation import Rotation, rotation
 from apiclients.cli.git import change as gitchange
 from apiclients.cli.screens.contracts import ContractLine
 from apiclients.kube.objects import JsonObject
-from apiclients.plan.core import plan
-from apiclients.plan.live import LiveState
-from apiclients.plan.manifests import Manifests, SourceFile, Tree, read_all
-from apiclients.plan.model import Plan
-from apiclients.plan.render import text as plan_text
-from apiclients.resources.names import API_VERSION
-from apiclients.resources.yaml_text import dump
-
-_WIDTH = 96
 
 
 class Choice(StrEnum):
     """What can be asked about."""
 
+    ROTATE = "rotate"
     SUSPEND = "suspend"
     RETIRE = "retire"
     DELETE = "delete"
@@ -61,6 +54,8 @@ class WhatIf:
     consequences: tuple[str, ...]
     proposal: Proposal
     unread: tuple[str, ...]
+    #: Of a rotation; None also where there is no secret.
+    rotation: Rotation | None
 
 
 async def what_if(session: Session, name: str, choice: Choice, root: Path) -> WhatIf:
@@ -68,69 +63,58 @@ async def what_if(session: Session, name: str, choice: Choice, root: Path) -> Wh
     subject = await read_subject(session, name)
     namespace = session.namespace
     live = await read_state(session, "the cluster", namespaces=[namespace], workloads_in=[namespace])
-    made = await asyncio.to_thread(_plan, subject, choice, live)
+    rotates = choice is Choice.ROTATE and subject.client.spec.secret.issue
     return WhatIf(
         choice=choice,
         namespace=namespace,
         name=name,
         active=tuple(line for line in subject.contracts if line.name in subject.active),
         active_count=len(subject.active),
-        consequences=tuple(plan_text.render(made, width=_WIDTH).rstrip("\n").split("\n")[2:]),
+        consequences=await asyncio.to_thread(foresee, subject.raw, "ApiClient", _patch(subject, choice), live),
         proposal=await asyncio.to_thread(_proposal, subject, choice, root),
         unread=subject.unread,
+        rotation=rotation(subject.client, live.workloads, session.now()) if rotates else None,
     )
 
 
-def _plan(subject: Subject, choice: Choice, live: LiveState) -> Plan:
-    raw = subject.raw
-    base = _manifest(raw, raw["spec"])
-    what = _CHANGES.get(choice)
-    head = [] if what is None else [_manifest(raw, _merged(raw["spec"], spec_change(subject, what)["spec"]))]
-    before, after = read_all([_tree("live", [base]), _tree(str(choice), head)])
-    return _without_places(plan(_as_live(before), after, live, live.taken_time))
+def _patch(subject: Subject, choice: Choice) -> JsonObject | None:
+    """The change as a merge patch; None: the client is deleted."""
+    match choice:
+        case Choice.DELETE:
+            return None
+        case Choice.ROTATE:
+            return {"spec": {"secret": {"revision": _next_revision(subject)}}}
+        case _:
+            return spec_change(subject, _CHANGES[choice])
 
 
-def _without_places(made: Plan) -> Plan:
-    """Lines of manifests that nobody has would tell nobody anything."""
-    return replace(
-        made,
-        entries=tuple(replace(one, location=None) for one in made.entries),
-        findings=tuple(replace(one, location=None) for one in made.findings),
-    )
-
-
-def _as_live(manifests: Manifests) -> Manifests:
-    """What the cluster holds is no declaration that it could differ from."""
-    return replace(manifests, is_live=True)
-
-
-def _manifest(raw: JsonObject, spec: JsonObject) -> JsonObject:
-    """What somebody would have in Git for an object."""
-    meta = {key: raw["metadata"][key] for key in ("name", "namespace", "labels") if raw["metadata"].get(key)}
-    return {"apiVersion": API_VERSION, "kind": "ApiClient", "metadata": meta, "spec": spec}
-
-
-def _merged(spec: JsonObject, patch: JsonObject) -> JsonObject:
-    """A merge patch that holds maps and values alone."""
-    merged = dict(spec)
-    for key, value in patch.items():
-        known = merged.get(key)
-        merged[key] = _merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def _tree(label: str, manifests: Sequence[JsonObject]) -> Tree:
-    return Tree(label, tuple(SourceFile("client.yaml", dump(one)) for one in manifests))
+def _next_revision(subject: Subject) -> int:
+    return subject.client.spec.secret.revision + 1
 
 
 def _proposal(subject: Subject, choice: Choice, root: Path) -> Proposal:
-    what: StatusChange | None = _CHANGES.get(choice)
-    if what is not None:
-        return proposal(subject, what, root)
+    match choice:
+        case Choice.DELETE:
+            return _deletion(subject, root)
+        case Choice.ROTATE:
+            return _rotation(subject, root)
+        case _:
+            return proposal(subject, _CHANGES[choice], root)
+
+
+def _rotation(subject: Subject, root: Path) -> Proposal:
+    if not subject.client.spec.secret.issue:
+        return Proposal("The client has no secret: spec.secret.issue is false.", "")
+    revision = _next_revision(subject)
+    otherwise: JsonObject = {"spec": {"secret": {"revision": revision}}}
+    return proposed(subject.raw, root, lambda file: gitchange.revised(file, revision), otherwise)
+
+
+def _deletion(subject: Subject, root: Path) -> Proposal:
     meta = subject.client.metadata
     found = gitchange.find(root, meta.namespace, meta.name)
     if len(found) != 1:
-        return Proposal(f"{undeclared(subject, root, found)} Delete what declares it in Git.", "")
+        return Proposal(f"{undeclared(subject.raw, root, found)} Delete what declares it in Git.", "")
     (declared,) = found
     if _documents(declared.text) > 1:
         return Proposal(f"Delete its document from {declared.path} in Git, and have it reviewed.", "")

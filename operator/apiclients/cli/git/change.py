@@ -85,6 +85,28 @@ def decided(declared: Declared, decision: Decision, reason: str | None) -> str:
     return _edited(declared, edits)
 
 
+def replanned(declared: Declared, plan: str) -> str:
+    """The text of the file with another plan of a Contract. Raises CliError."""
+    return _edited(declared, _set(declared, "plan", plan))
+
+
+def revised(declared: Declared, revision: int) -> str:
+    """The text of the file with another ``spec.secret.revision``, which asks for a new secret. Raises CliError."""
+    return _edited(declared, [_revise(declared, revision)])
+
+
+def _revise(declared: Declared, revision: int) -> _Edit:
+    secret = _value(declared.spec, "secret")
+    known, line = _value(secret, "revision"), f"revision: {revision}"
+    if secret is None:
+        return _after(declared, "desiredStatus", f"secret: {{{line}}}", ("secret:", f"  {line}"))
+    if isinstance(known, ScalarNode):
+        return _Edit(known.start_mark.index, known.end_mark.index, str(revision))
+    if isinstance(secret, MappingNode) and known is None:
+        return _first_in(secret, line)
+    raise CliError(f"{declared.path} has a spec.secret that cannot be edited: add {line}")
+
+
 def _edited(declared: Declared, edits: Iterable[_Edit]) -> str:
     text = declared.text
     for edit in sorted(edits, key=lambda one: one.start, reverse=True):
@@ -192,7 +214,10 @@ def _appended(text: str, known: SequenceNode, missing: list[str]) -> _Edit:
 
 def _after(declared: Declared, key: str, flow: str, block: Iterable[str]) -> _Edit:
     """A further field of spec after one that is there, in the style of spec."""
-    name, value = next((k, v) for k, v in declared.spec.value if k.value == key)
+    found = next(((k, v) for k, v in declared.spec.value if k.value == key), None)
+    if found is None:
+        raise CliError(f"{declared.path} has no spec.{key}: add {flow} to spec by hand")
+    name, value = found
     if declared.spec.flow_style:
         return _Edit(value.end_mark.index, value.end_mark.index, f", {flow}")
     position = _line_end(declared.text, value)

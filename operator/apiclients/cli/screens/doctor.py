@@ -3,18 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from apiclients.cli.cluster.facts import Facts, Right, secret_rights
 from apiclients.cli.cluster.unread import may_not_read
+from apiclients.cli.screens.check import Check, CheckResult
+from apiclients.cli.screens.gates import feature_checks, gate_checks, operator_check, version_checks
 from apiclients.cli.screens.stuck import stuck_clients, stuck_contracts
-from apiclients.cli.screens.text import age
 from apiclients.kube.objects import LEASES, JsonObject
-from apiclients.lifecycle.features import lacking
 from apiclients.lifecycle.replicas import Replica, replica, time_or_none
 from apiclients.resources.crd import CRD_KINDS, Kind, custom_resource_definition
-from apiclients.resources.names import GROUP, OPERATOR_LEASE, PROBLEM_ANNOTATION, VERSION, VERSION_ANNOTATION
+from apiclients.resources.names import GROUP, OPERATOR_LEASE, VERSION
 
 #: Policies, and whether their binding has to deny; the others only warn.
 POLICIES = {
@@ -32,29 +31,8 @@ POLICIES = {
     **{f"valid-{kind.plural}": True for kind in CRD_KINDS},
 }
 _APPLY = "kubectl apply -k manifests/control"
-_LEASE_SECONDS = 15.0
-_PROOF_SECONDS = 15.0
 _CLOCK_SECONDS = 30.0
 _CLOCK_NOTICE = 5.0
-
-
-class CheckResult(StrEnum):
-    """How a check went."""
-
-    OK = "ok"
-    WARNING = "warning"
-    WRONG = "wrong"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. ``fix`` says what to do; empty when nothing is to be done."""
-
-    area: str
-    verdict: CheckResult
-    what: str
-    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,85 +186,25 @@ def _secret_rights(facts: Facts) -> set[Right]:
 def _operator(facts: Facts) -> list[Check]:
     if may_not_read(facts.unread, LEASES, OPERATOR_LEASE):
         return []
-    start = f"start it, and {_logs(facts)}"
-    if facts.operator_lease is None:
-        return [Check("operator", CheckResult.WRONG, "no operator has ever led: its Lease is not there", start)]
-    spec = facts.operator_lease.get("spec") or {}
-    holder, renewed = spec.get("holderIdentity"), time_or_none(spec.get("renewTime"))
-    if not holder or renewed is None:
-        return [Check("operator", CheckResult.WRONG, "no operator leads: its Lease has no holder", start)]
-    seconds = (facts.now - renewed).total_seconds()
-    if seconds > (spec.get("leaseDurationSeconds") or _LEASE_SECONDS):
-        what = f"no operator leads: {holder} last renewed the Lease {age(renewed, facts.now)} ago"
-        return [Check("operator", CheckResult.WRONG, what, start)]
-    problem = ((facts.operator_lease.get("metadata") or {}).get("annotations") or {}).get(PROBLEM_ANNOTATION)
-    if problem:
-        what = f"{holder} leads and is not ready: {problem}"
-        return [
-            Check("operator", CheckResult.WRONG, what, f"see docs/runbooks/operator-not-ready.md, or {_logs(facts)}")
-        ]
-    return [Check("operator", CheckResult.OK, f"{holder} leads; its Lease was renewed {age(renewed, facts.now)} ago")]
-
-
-def _logs(facts: Facts) -> str:
-    return f"look at its log: kubectl logs -n {facts.system_namespace} deployment/apiclient-operator"
+    return [operator_check(facts.operator_lease, facts.system_namespace, facts.now)]
 
 
 def _gates(facts: Facts) -> list[Check]:
     if facts.gate_leases is None:
         return []
-    found = [replica(lease) for lease in facts.gate_leases]
-    logs = f"look at its log: kubectl logs -n {facts.system_namespace} deployment/apiclient-gate"
-    if not any(one.alive(facts.now) for one in found):
-        return [Check("gate", CheckResult.WRONG, "no gate is alive: every call is refused", f"start it, and {logs}")]
-    return [_gate(one, facts, logs) for one in sorted(found, key=lambda one: one.name)]
-
-
-def _gate(one: Replica, facts: Facts, logs: str) -> Check:
-    if not one.alive(facts.now):
-        what = f"{one.name} last renewed its Lease {age(one.renewed, facts.now)} ago"
-        return Check(
-            "gate",
-            CheckResult.WARNING,
-            what,
-            f"if it is gone: kubectl delete lease -n {facts.system_namespace} {one.name}",
-        )
-    if not one.ready:
-        why = f" ({one.problem})" if one.problem else ""
-        fix = f"see docs/runbooks/gate-not-ready.md, or {logs}"
-        return Check("gate", CheckResult.WRONG, f"{one.name} is not ready: it answers 503{why}", fix)
-    stale = one.proved is None or one.renewed is None or (one.renewed - one.proved).total_seconds() > _PROOF_SECONDS
-    if stale:
-        when = f"{age(one.proved, facts.now)} ago" if one.proved is not None else "never"
-        return Check("gate", CheckResult.WRONG, f"{one.name} last proved its picture {when}", logs)
-    if one.problem:
-        what = f"{one.name} is ready, but {one.problem}"
-        return Check("gate", CheckResult.WRONG, what, "see docs/runbooks/keys-lost.md")
-    what = f"{one.name} is ready; it proved its picture {age(one.proved, facts.now)} ago"
-    return Check("gate", CheckResult.OK, f"{what}, version {one.version}")
+    return gate_checks(_replicas(facts), facts.system_namespace, facts.now)
 
 
 def _features(facts: Facts) -> list[Check]:
-    """What a gate does not obey fails open there, so it is told before anybody uses it."""
-    fix = "upgrade the gates before anybody uses it: see docs/upgrades.md"
-    found = lacking(map(replica, facts.gate_leases or ()), facts.now)
-    return [
-        Check("gate", CheckResult.WARNING, f"{', '.join(gates)} is too old to obey {feature}", fix)
-        for feature, gates in found.items()
-    ]
+    return feature_checks(_replicas(facts), facts.now)
 
 
 def _versions(facts: Facts) -> list[Check]:
-    known = {f"gate {one.name}": one.version for one in map(replica, facts.gate_leases or ()) if one.alive(facts.now)}
-    notes = ((facts.operator_lease or {}).get("metadata") or {}).get("annotations") or {}
-    if VERSION_ANNOTATION in notes:
-        known["operator"] = notes[VERSION_ANNOTATION]
-    others = {name: version for name, version in known.items() if version != facts.plugin_version}
-    if not others:
-        return []
-    listed = ", ".join(f"{name} has {version}" for name, version in sorted(others.items()))
-    what = f"versions differ: this plugin has {facts.plugin_version}, {listed}"
-    return [Check("versions", CheckResult.WARNING, what, "use one version of everything")]
+    return version_checks(_replicas(facts), facts.operator_lease, facts.plugin_version, facts.now)
+
+
+def _replicas(facts: Facts) -> list[Replica]:
+    return sorted(map(replica, facts.gate_leases or ()), key=lambda one: one.name)
 
 
 def _clocks(facts: Facts) -> list[Check]:

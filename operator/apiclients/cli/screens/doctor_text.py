@@ -1,15 +1,10 @@
 """The findings of ``doctor`` as text."""
 
-from apiclients.cli.screens.doctor import Check, CheckResult, DoctorView
+from apiclients.cli.screens.check import Check, CheckResult
+from apiclients.cli.screens.doctor import DoctorView
 from apiclients.cli.screens.text import Mark, Style, joined, wrap
 from apiclients.plan.values import counted
 
-_MARKS = {
-    CheckResult.OK: Mark.GOOD,
-    CheckResult.WARNING: Mark.WAITS,
-    CheckResult.WRONG: Mark.BAD,
-    CheckResult.UNKNOWN: Mark.PLAIN,
-}
 _AREA = 10
 
 
@@ -20,8 +15,7 @@ def render_doctor(view: DoctorView, style: Style) -> str:
 
 
 def _check(check: Check, style: Style) -> list[str]:
-    mark = _MARKS[check.verdict]
-    first = f"{style.mark(mark)} {style.bold(check.area.ljust(_AREA))} "
+    first = f"{style.mark(check.mark)} {style.bold(check.area.ljust(_AREA))} "
     lines = wrap(check.what, style.width, first=first)
     if check.fix:
         lines += wrap(check.fix, style.width, first=" " * (_AREA + 3) + style.dim("→ "))

@@ -13,7 +13,7 @@ from apiclients.kube.objects import JsonObject
 from apiclients.lifecycle.client_keys import usable_keys
 from apiclients.lifecycle.effective import ACCEPTS_TOKENS, Effective
 from apiclients.lifecycle.enforcement import REFUSED, Awaited, awaited_of, obeyed_by
-from apiclients.lifecycle.features import features_used
+from apiclients.lifecycle.features import NO_FEATURES, Feature, features_used
 from apiclients.lifecycle.identities import claimed_subject
 from apiclients.lifecycle.observation import Observed
 from apiclients.lifecycle.replicas import Replica
@@ -226,16 +226,26 @@ def _enforced(around: Around) -> str | None:
 
 def gate_lines(around: Around, seen: Observed) -> tuple[GateLine, ...]:
     """Each gate, by name; none where the operator has not said yet what they have to obey."""
-    client, told = around.client, around.client.status.enforcement
-    if told is None:
+    awaited = awaited_by(around.client, NO_FEATURES.union(*(hold.features for hold in seen.holds)))
+    if awaited is None:
         return ()
-    awaited = awaited_of(
-        told,
+    return tuple(_gate(gate, awaited, around.now) for gate in around.gates or ())
+
+
+def awaited_by(client: ApiClient, of_holds: frozenset[Feature]) -> Awaited | None:
+    """What gates have to obey of a client and of the holds that stop it, which use these features.
+
+    None where the operator has not said yet.
+    """
+    known = client.status.enforcement
+    if known is None:
+        return None
+    return awaited_of(
+        known,
         int(client.metadata.resource_version or 0),
         refuses=client.status.observed_status in REFUSED,
-        features=features_used(client).union(*(hold.features for hold in seen.holds)),
+        features=features_used(client) | of_holds,
     )
-    return tuple(_gate(gate, awaited, around.now) for gate in around.gates or ())
 
 
 def _gate(gate: Replica, awaited: Awaited, now: datetime) -> GateLine:

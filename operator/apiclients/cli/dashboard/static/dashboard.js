@@ -11,14 +11,16 @@ function tell(text, bad) {
   connection.className = bad ? "bad" : "";
 }
 
-// What is open and what has the focus stays so.
+// Details stay open, and the focus stays where it is.
 function replaceBy(next) {
   const now = document.getElementById("live");
+  const open = [...now.querySelectorAll("details[open][id]")].map((details) => details.id);
   const focused = document.activeElement;
   const link = now.contains(focused) ? focused.getAttribute("href") : null;
   const id = now.contains(focused) ? focused.id : "";
   now.replaceWith(document.adoptNode(next));
   for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+  for (const kept of open) document.getElementById(kept)?.setAttribute("open", "");
   const found = id ? document.getElementById(id) : link && document.querySelector(`#live a[href="${CSS.escape(link)}"]`);
   if (found) found.focus({ preventScroll: true });
 }
@@ -62,7 +64,8 @@ function follow() {
 function search(form) {
   const fields = [...new FormData(form)].filter(([, value]) => value !== "");
   const query = new URLSearchParams(fields).toString();
-  history.replaceState(null, "", query ? `/?${query}` : "/");
+  const path = form.getAttribute("action");
+  history.replaceState(null, "", query ? `${path}?${query}` : path);
   refresh();
 }
 
