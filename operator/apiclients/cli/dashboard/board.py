@@ -1,6 +1,7 @@
-"""What the pages show, kept up to date by watches: a line for each client, and the contracts.
+"""What the pages show, kept up to date by watches: a line for each client, what comes for it, holds, contracts, Apis.
 
-A line is made again when its client or a hold of its namespace changes, and twice a minute, as time passes too.
+A line is made again when its client or a hold of its namespace changes, and twice a minute, as time passes too. What
+comes is foreseen after the lines are made, so that nobody waits for it.
 """
 
 import asyncio
@@ -8,18 +9,21 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from apiclients.cli.cluster.connection import Session
 from apiclients.cli.cluster.problems import sentence
+from apiclients.cli.dashboard.ahead import Ahead
+from apiclients.cli.dashboard.probing import probe
+from apiclients.cli.dashboard.relations import Relations
 from apiclients.cli.errors import CliError
 from apiclients.cli.screens.listing import ClientLine, client_lines
 from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.errors import ForbiddenError, KubeError
 from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS
-from apiclients.kube.objects import JsonObject, ResourceType
+from apiclients.kube.objects import JsonObject
 from apiclients.kube.pace import Pace
 from apiclients.resources.objects import ApiClientHold
 from apiclients.resources.refs import NamespacedName
@@ -54,6 +58,10 @@ class Board:
         self._lines: dict[NamespacedName, ClientLine] = {}
         self._holds: defaultdict[str, dict[str, ApiClientHold]] = defaultdict(dict)
         self._dirty: set[NamespacedName] = set()
+        #: Whose future may be another one.
+        self._unforeseen: set[NamespacedName] = set()
+        #: What comes for each client; ``unforeseen`` says for how many it is not known.
+        self.ahead = Ahead()
         self._woken = asyncio.Event()
         self._changed = asyncio.Event()
         self._revision = 0
@@ -71,6 +79,7 @@ class Board:
             on_change=self._on_hold,
             on_bad=self._on_bad_hold,
         )
+        self.relations = Relations(session, namespace, self._woken.set)
 
     def seen(self) -> Seen:
         """What is known now; the lines by namespace and name."""
@@ -78,6 +87,16 @@ class Board:
                                   for key in sorted(self._unreadable))]  # fmt: skip
         trouble = [self._trouble] if self._trouble is not None else []
         return Seen(self._revision, tuple(self._lines[key] for key in sorted(self._lines)), (*trouble, *notes))
+
+    @property
+    def unforeseen(self) -> int:
+        """For how many clients what comes has not been foreseen yet."""
+        return max(0, len(self._lines) - len(self.ahead))
+
+    @property
+    def holds(self) -> Iterable[ApiClientHold]:
+        """The holds."""
+        return self._hold_cache.store.values()
 
     async def after(self, revision: int) -> int:
         """Wait until something is other than at this revision; returns the present one."""
@@ -89,12 +108,13 @@ class Board:
     async def following(self) -> AsyncIterator[None]:
         """Read everything, and follow it. Raises KubeError where clients may not be listed, and CliError."""
         reflectors: list[Reflector[Any]] = [self._clients]
-        await _first(self.session, API_CLIENTS, self.namespace)
+        await probe(self.session, API_CLIENTS, self.namespace)
         try:
-            await _first(self.session, API_CLIENT_HOLDS, self.namespace)
+            await probe(self.session, API_CLIENT_HOLDS, self.namespace)
             reflectors.insert(0, self._hold_cache)
         except ForbiddenError:
             self._unread.append("You may not read holds: held clients may be shown as not held")
+        reflectors += await self.relations.readable()
         work = [one.run() for one in reflectors]
         tasks = [asyncio.create_task(one) for one in (*work, self._keep_lines(), self._keep_ticking(), self._probe())]
         try:
@@ -148,13 +168,22 @@ class Board:
             await self._woken.wait()
             self._woken.clear()
             pace, told = Pace(), time.monotonic()
-            while self._dirty:
-                self._make_line(self._dirty.pop())
+            while self._dirty or self._unforeseen:
+                self._work()
                 await pace.pause()
                 if time.monotonic() - told > _TELL_SECONDS:
                     self._tell()
                     told = time.monotonic()
             self._tell()
+
+    def _work(self) -> None:
+        """One piece of it; lines first."""
+        if self._dirty:
+            key = self._dirty.pop()
+            self._make_line(key)
+            self._unforeseen.add(key)
+        else:
+            self._foresee(self._unforeseen.pop())
 
     def _make_line(self, key: NamespacedName) -> None:
         obj = self._clients.store.get(key)
@@ -162,6 +191,13 @@ class Board:
             self._lines.pop(key, None)
             return
         (self._lines[key],) = client_lines([obj], self._holds[key[0]].values(), self.session.now())
+
+    def _foresee(self, key: NamespacedName) -> None:
+        obj = self._clients.store.get(key)
+        if obj is None:
+            self.ahead.drop(key)
+            return
+        self.ahead.look(key, obj, tuple(self._holds[key[0]].values()), self.session.now())
 
     async def _keep_ticking(self) -> NoReturn:
         while True:
@@ -173,7 +209,7 @@ class Board:
         while True:
             await asyncio.sleep(_PROBE_SECONDS)
             try:
-                await _first(self.session, API_CLIENTS, self.namespace)
+                await probe(self.session, API_CLIENTS, self.namespace)
                 trouble = None
             except KubeError as error:
                 trouble = f"What is shown is no longer up to date: {sentence(error) or error}"
@@ -184,12 +220,6 @@ class Board:
 
 def _as_is(obj: JsonObject) -> JsonObject:
     return obj
-
-
-async def _first(session: Session, resource: ResourceType, namespace: str | None) -> None:
-    """Ask for one object: whether that is allowed, and answered. Raises KubeError."""
-    async with aclosing(session.kube.pages(resource, namespace, metadata_only=True, page_size=1)) as pages:
-        await anext(pages)
 
 
 def quiet_logs() -> None:

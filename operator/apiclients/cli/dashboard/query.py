@@ -96,7 +96,7 @@ def read_query(parameters: Mapping[str, str]) -> Query:
         stalled=stalled,
         never_used=never_used,
         sort=sort,
-        page=_page(given.get("page", "1")),
+        page=read_page(given.get("page", "1")),
     )
 
 
@@ -107,7 +107,8 @@ def _duration(text: str) -> timedelta:
         raise QueryError(f"expiring: {error}") from None
 
 
-def _page(text: str) -> int:
+def read_page(text: str) -> int:
+    """The number of a page. Raises QueryError."""
     if not text.isascii() or not text.isdigit() or not 1 <= len(text) <= 6 or int(text) == 0:
         raise QueryError(f"page={text} is no page: the first one is 1")
     return int(text)

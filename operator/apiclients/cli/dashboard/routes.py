@@ -1,7 +1,7 @@
 """The pages."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from apiclients.cli.dashboard.guard import OPEN_PATH, guarding, opening, secure
 from apiclients.cli.dashboard.live import Live
 from apiclients.cli.dashboard.pages import render
 from apiclients.cli.dashboard.query import QueryError, counts, find, read_query
+from apiclients.cli.dashboard.timeline_view import timeline_values
 from apiclients.cli.dashboard.what_if import Choice, what_if
 from apiclients.cli.errors import CliError
 from apiclients.cli.git.names import is_name
@@ -63,6 +64,7 @@ def application(site: Site, access: Access, port: int) -> web.Application:
         ("/", _clients(site)),
         ("/clients/{namespace}/{name}", _client(site)),
         ("/clients/{namespace}/{name}/{choice}", _what_if(site)),
+        ("/timeline", _overview(site, "timeline.html", timeline_values)),
         ("/live", Live(site.board).stream),
         *((f"/static/{name}", _static(name)) for name in _TYPES),
     ]
@@ -108,6 +110,13 @@ def _clients(site: Site) -> Handler:
         )
 
     return clients
+
+
+def _overview(site: Site, template: str, values: Callable[[Mapping[str, str], Board], dict[str, Any]]) -> Handler:
+    async def overview(request: web.Request) -> web.StreamResponse:
+        return site.page(template, **values(request.query, site.board))
+
+    return overview
 
 
 def _client(site: Site) -> Handler:

@@ -62,7 +62,8 @@ function follow() {
 function search(form) {
   const fields = [...new FormData(form)].filter(([, value]) => value !== "");
   const query = new URLSearchParams(fields).toString();
-  history.replaceState(null, "", query ? `/?${query}` : "/");
+  const path = form.getAttribute("action");
+  history.replaceState(null, "", query ? `${path}?${query}` : path);
   refresh();
 }
 
