@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from apiclients.cli.actions.proposing import Proposal
 from apiclients.cli.actions.ruling import Answer, answer_change
 from apiclients.cli.dashboard.paging import Part, page_number, part
-from apiclients.cli.dashboard.pending import PendingRequest, Requests
+from apiclients.cli.dashboard.pending import Requests
+from apiclients.cli.dashboard.relations import PendingRequest
 from apiclients.cli.errors import CliError
 from apiclients.resources.approval import Decision
 

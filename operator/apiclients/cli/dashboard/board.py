@@ -1,6 +1,7 @@
-"""What the pages show, kept up to date by watches: a line for each client, and the contracts.
+"""What the pages show, kept up to date by watches: a line for each client, what comes for it, holds, contracts, Apis.
 
-A line is made again when its client or a hold of its namespace changes, and twice a minute, as time passes too.
+A line is made again when its client or a hold of its namespace changes, and twice a minute, as time passes too. What
+comes is foreseen after the lines are made, so that nobody waits for it.
 """
 
 import asyncio
@@ -14,8 +15,9 @@ from typing import Any, NoReturn
 
 from apiclients.cli.cluster.connection import Session
 from apiclients.cli.cluster.problems import sentence
-from apiclients.cli.dashboard.pending import Pending
+from apiclients.cli.dashboard.ahead import Ahead
 from apiclients.cli.dashboard.reading import one_object
+from apiclients.cli.dashboard.relations import Relations
 from apiclients.cli.dashboard.revision import Revision
 from apiclients.cli.errors import CliError
 from apiclients.cli.screens.gates import Unenforced, Versions, unenforced
@@ -59,12 +61,16 @@ class Board:
         self._lines: dict[NamespacedName, ClientLine] = {}
         self._holds: defaultdict[str, dict[str, ApiClientHold]] = defaultdict(dict)
         self._dirty: set[NamespacedName] = set()
+        #: Whose future may be another one.
+        self._unforeseen: set[NamespacedName] = set()
+        #: What comes for each client; ``unforeseen`` says for how many it is not known.
+        self.ahead = Ahead()
         self._woken = asyncio.Event()
         self._revision = Revision()
         self._unread: list[str] = []
         self._unreadable: set[NamespacedName] = set()
         self._trouble: str | None = None
-        self.pending = Pending(session, namespace, self._revision)
+        self.relations = Relations(session, namespace, self._revision)
         self._clients = Reflector[JsonObject](
             session.kube, API_CLIENTS, _as_is, namespace=namespace, on_change=self._on_client
         )
@@ -102,6 +108,16 @@ class Board:
         holds = (hold.metadata.resource_version or 0 for hold in self._hold_cache.store.values())
         return Versions(clients=max(map(int, clients), default=0), holds=max(map(int, holds), default=0))
 
+    @property
+    def unforeseen(self) -> int:
+        """For how many clients what comes has not been foreseen yet."""
+        return max(0, len(self._lines) - len(self.ahead))
+
+    @property
+    def holds(self) -> Iterable[ApiClientHold]:
+        """The holds."""
+        return self._hold_cache.store.values()
+
     async def after(self, revision: int) -> int:
         """Wait for a revision other than this one, and return it."""
         return await self._revision.after(revision)
@@ -120,7 +136,7 @@ class Board:
         tasks = [asyncio.create_task(one) for one in (*work, self._keep_lines(), self._keep_ticking(), self._probe())]
         try:
             await self._complete(reflectors)
-            async with self.pending.following():
+            async with self.relations.following():
                 yield
         finally:
             for task in tasks:
@@ -165,13 +181,22 @@ class Board:
             await self._woken.wait()
             self._woken.clear()
             pace, published = Pace(), time.monotonic()
-            while self._dirty:
-                self._make_line(self._dirty.pop())
+            while self._dirty or self._unforeseen:
+                self._work()
                 await pace.pause()
                 if time.monotonic() - published > _PUBLISH_SECONDS:
                     self._revision.advance()
                     published = time.monotonic()
             self._revision.advance()
+
+    def _work(self) -> None:
+        """One piece of it; lines first."""
+        if self._dirty:
+            key = self._dirty.pop()
+            self._make_line(key)
+            self._unforeseen.add(key)
+        else:
+            self._foresee(self._unforeseen.pop())
 
     def _make_line(self, key: NamespacedName) -> None:
         obj = self._clients.store.get(key)
@@ -179,6 +204,13 @@ class Board:
             self._lines.pop(key, None)
             return
         (self._lines[key],) = client_lines([obj], self._holds[key[0]].values(), self.session.now())
+
+    def _foresee(self, key: NamespacedName) -> None:
+        obj = self._clients.store.get(key)
+        if obj is None:
+            self.ahead.drop(key)
+            return
+        self.ahead.look(key, obj, tuple(self._holds[key[0]].values()), self.session.now())
 
     async def _keep_ticking(self) -> NoReturn:
         while True:

@@ -1,33 +1,18 @@
-"""Contracts that wait for an approval, kept up to date by watches of Apis, contracts and approvals."""
+"""The contracts that wait for an approval, of what pages follow."""
 
-import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
-from apiclients.cli.cluster.connection import Session
-from apiclients.cli.dashboard.reading import Unreadable, one_object, reader
-from apiclients.cli.dashboard.revision import Revision
-from apiclients.cli.git.approvals import Request, request_of, waiting
-from apiclients.cli.screens.contracts import condition
-from apiclients.kube.cache import Change, Reflector
-from apiclients.kube.errors import ForbiddenError
+from apiclients.cli.dashboard.relations import PendingRequest, Relations
 from apiclients.kube.kinds import APIS, CONTRACT_APPROVALS, CONTRACTS
-from apiclients.kube.objects import JsonObject, ResourceType
-from apiclients.resources.conditions import ConditionType, Reason
-from apiclients.resources.objects import Api, Contract, ContractApproval
+from apiclients.resources.objects import ContractApproval
 
-
-@dataclass(frozen=True, slots=True)
-class PendingRequest:
-    """One contract that waits."""
-
-    request: Request
-    #: When the contract began to wait; None where it may not be read.
-    since: datetime | None
+_MISSING = {
+    APIS: "You may not read Apis: only what waits in contracts that you may read is shown",
+    CONTRACTS: "You may not read contracts: of what waits, only the first 64 of each Api are shown, without their age",
+    CONTRACT_APPROVALS: "You may not read approvals: there may be one already where one is suggested",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,99 +32,29 @@ class Requests:
         return self.scope in (None, namespace)
 
 
-_MISSING = {
-    APIS: "You may not read Apis: only what waits in contracts that you may read is shown",
-    CONTRACTS: "You may not read contracts: of what waits, only the first 64 of each Api are shown, without their age",
-    CONTRACT_APPROVALS: "You may not read approvals: there may be one already where one is suggested",
-}
+def pending_requests(relations: Relations) -> Requests:
+    """What concerns the namespace, or any, by its Api or its contract; in no order."""
+    approvals = defaultdict[str, list[ContractApproval]](list)
+    for one in relations.approvals:
+        approvals[one.metadata.namespace].append(one)
+    return Requests(
+        pending=(*_by_contracts(relations), *_by_apis(relations)),
+        approvals={namespace: tuple(found) for namespace, found in approvals.items()},
+        notes=(
+            *(text for resource, text in _MISSING.items() if not relations.may_read(resource)),
+            *relations.unreadable(*_MISSING),
+        ),
+        scope=relations.namespace if relations.may_read(CONTRACT_APPROVALS) else "",
+    )
 
 
-class Pending:
-    """The requests that concern a namespace, by their Api or their contract; or all (None)."""
+def _by_contracts(relations: Relations) -> Iterator[PendingRequest]:
+    return (contract.pending for contract in relations.contracts if contract.pending is not None)
 
-    def __init__(self, session: Session, namespace: str | None, revision: Revision) -> None:
-        """Nothing is read before ``following``; each change advances ``revision``."""
-        self._session = session
-        self._namespace = namespace
-        self._revision = revision
-        self._apis = self._reflector(APIS, reader(APIS, _wanted_api))
-        self._contracts = self._reflector(CONTRACTS, reader(CONTRACTS, _pending_contract))
-        self._approvals = self._reflector(CONTRACT_APPROVALS, reader(CONTRACT_APPROVALS, ContractApproval.from_object))
-        self._followed: set[ResourceType] = set()
 
-    def _reflector(self, resource: ResourceType, convert: Any) -> Reflector[Any]:
-        return Reflector[Any](
-            self._session.kube, resource, convert, namespace=self._namespace, on_change=self._on_change
-        )
-
-    @asynccontextmanager
-    async def following(self) -> AsyncIterator[None]:
-        """Follow what may be read; ``synced`` says when it was read for the first time. Raises KubeError."""
-        for resource in self._reflectors():
-            try:
-                await one_object(self._session, resource, self._namespace)
-                self._followed.add(resource)
-            except ForbiddenError:
-                continue
-        tasks = [asyncio.create_task(self._reflectors()[resource].run()) for resource in self._followed]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def synced(self) -> None:
-        """Wait until everything that may be read was read."""
-        for resource in self._followed:
-            await self._reflectors()[resource].synced.wait()
-
-    def _reflectors(self) -> dict[ResourceType, Reflector[Any]]:
-        return {APIS: self._apis, CONTRACTS: self._contracts, CONTRACT_APPROVALS: self._approvals}
-
-    def _on_change(self, _: Change[Any]) -> None:
-        self._revision.advance()
-
-    def requests(self) -> Requests:
-        """What waits now, in no order."""
-        approvals = defaultdict[str, list[ContractApproval]](list)
-        for one in _readable(self._approvals):
-            approvals[one.metadata.namespace].append(one)
-        return Requests(
-            pending=(*self._by_contracts(), *self._by_apis()),
-            approvals={namespace: tuple(found) for namespace, found in approvals.items()},
-            notes=tuple(self._notes()),
-            scope=self._namespace if CONTRACT_APPROVALS in self._followed else "",
-        )
-
-    def _by_contracts(self) -> Iterator[PendingRequest]:
-        for contract in _readable(self._contracts):
-            ready = condition(contract.status.conditions, ConditionType.READY)
-            yield PendingRequest(request_of(contract), ready.last_transition_time if ready is not None else None)
-
-    def _by_apis(self) -> Iterator[PendingRequest]:
-        """What only the Apis tell of, as the contracts are in namespaces that are not read."""
-        for request in waiting(_readable(self._apis)):
-            if CONTRACTS not in self._followed or self._namespace not in (None, request.namespace):
+def _by_apis(relations: Relations) -> Iterator[PendingRequest]:
+    """What only the Apis tell of, as the contracts are in namespaces that are not read."""
+    for api in relations.apis:
+        for request in api.waiting:
+            if not relations.may_read(CONTRACTS) or relations.namespace not in (None, request.namespace):
                 yield PendingRequest(request, None)
-
-    def _notes(self) -> Iterator[str]:
-        yield from (text for resource, text in _MISSING.items() if resource not in self._followed)
-        for reflector in self._reflectors().values():
-            yield from sorted(one.text for one in reflector.store.values() if isinstance(one, Unreadable))
-
-
-def _readable(reflector: Reflector[Any]) -> Iterable[Any]:
-    return (one for one in reflector.store.values() if not isinstance(one, Unreadable))
-
-
-def _wanted_api(obj: JsonObject) -> Api | None:
-    """An Api for which a contract waits."""
-    return Api.from_object(obj) if (obj.get("status") or {}).get("pendingContracts") else None
-
-
-def _pending_contract(obj: JsonObject) -> Contract | None:
-    """A contract that waits for an approval; the others, which are most, are not even read."""
-    conditions = (obj.get("status") or {}).get("conditions") or []
-    waits = any((c["type"], c.get("reason")) == (ConditionType.READY, Reason.PENDING_APPROVAL) for c in conditions)
-    return Contract.from_object(obj) if waits else None

@@ -1,7 +1,7 @@
 """The pages."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from apiclients.cli.dashboard.guard import OPEN_PATH, guarding, opening, secure
 from apiclients.cli.dashboard.live import Live
 from apiclients.cli.dashboard.pages import render
 from apiclients.cli.dashboard.paging import QueryError
+from apiclients.cli.dashboard.pending import pending_requests
 from apiclients.cli.dashboard.plan_change import plan_change
 from apiclients.cli.dashboard.query import counts, find, read_query
+from apiclients.cli.dashboard.timeline_view import timeline_values
 from apiclients.cli.dashboard.what_if import Choice, what_if
 from apiclients.cli.errors import CliError
 from apiclients.cli.git.names import is_name
@@ -70,6 +72,7 @@ def application(site: Site, access: Access, port: int) -> web.Application:
         ("/clients/{namespace}/{name}", _client(site)),
         ("/clients/{namespace}/{name}/{choice}", _what_if(site)),
         ("/contracts/{namespace}/{name}/plan", _plan_change(site)),
+        ("/timeline", _overview(site, "timeline.html", timeline_values)),
         ("/live", Live(site.board).stream),
         *((f"/static/{name}", _static(name)) for name in _TYPES),
     ]
@@ -119,10 +122,10 @@ def _clients(site: Site) -> Handler:
 
 def _approvals(site: Site) -> Handler:
     async def approvals(request: web.Request) -> web.StreamResponse:
-        query, pending = read_approval_query(request.query), site.board.pending
+        query, relations = read_approval_query(request.query), site.board.relations
         async with asyncio.timeout(_PAGE_SECONDS):
-            await pending.synced()
-        requests = pending.requests()
+            await relations.synced()
+        requests = pending_requests(relations)
         lines = request_lines(requests, site.board.owners())
         found = find_requests(query, lines)
         return site.page(
@@ -146,6 +149,15 @@ def _gates(site: Site) -> Handler:
         return site.page("gates.html", view=found, most=MOST_NAMED)
 
     return gates
+
+
+def _overview(site: Site, template: str, values: Callable[[Mapping[str, str], Board], dict[str, Any]]) -> Handler:
+    async def overview(request: web.Request) -> web.StreamResponse:
+        async with asyncio.timeout(_PAGE_SECONDS):
+            await site.board.relations.synced()
+        return site.page(template, **values(request.query, site.board))
+
+    return overview
 
 
 def _client(site: Site) -> Handler:

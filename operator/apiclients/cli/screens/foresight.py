@@ -5,6 +5,7 @@ its Secret, which is taken for what status last said of it.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
 from apiclients.cli.cluster.gather import Around
 from apiclients.cli.cluster.unread import may_not_read
@@ -33,12 +34,27 @@ _CAUSES = {
 }
 
 
+class ComingKind(StrEnum):
+    """What kind of thing will happen."""
+
+    CREDENTIAL = "CredentialEnds"
+    EXPIRY = "SecretExpires"
+    HOLD = "HoldEnds"
+    REMINDER = "ExpiringSoon"
+    RETIREMENT = "RetirementFinal"
+    REVOCATION = "TokensRevoked"
+    ROTATION = "SecretIssued"
+    SECRET = "SecretDeleted"
+    STATUS = "StatusChanges"
+
+
 @dataclass(frozen=True, slots=True)
 class Coming:
     """One thing that will happen unless something changes, and when."""
 
     time: datetime
     what: str
+    kind: ComingKind
 
 
 def observed(
@@ -85,12 +101,12 @@ def coming(seen: Observed, now: datetime, *, most: int = 6) -> tuple[Coming, ...
     found: list[Coming] = []
     time, decision = now, decide(seen, now)
     if sentence := _step_sentence(decision.step):
-        return (Coming(now, sentence),)
+        return (Coming(now, sentence, ComingKind.ROTATION),)
     while decision.due is not None and len(found) < most:
         time = decision.due
         seen = _later(seen, decision.status, time)
         before, decision = decision, decide(seen, time)
-        found += [Coming(time, what) for what in _changes(before, decision)]
+        found += [Coming(time, what, kind) for kind, what in _changes(before, decision)]
         if isinstance(decision.step, CreateSecret | ReplaceSecret):
             break
     return tuple(found[:most])
@@ -102,24 +118,38 @@ def _later(seen: Observed, status: ApiClientStatus, time: datetime) -> Observed:
     return replace(then, contracts=seen.contracts, holds=tuple(holding(seen.holds, client.metadata, time)))
 
 
-def _changes(before: Decision, after: Decision) -> list[str]:
-    old, new = before.status, after.status
-    lines = [f"Hold {name} ends" for name in _gone(old, new)]
+def _changes(before: Decision, after: Decision) -> list[tuple[ComingKind, str]]:
+    lines = [*_ends(before.status, after.status), *_turns(before.status, after.status)]
+    sentence = _step_sentence(after.step)
+    return [*lines, (ComingKind.ROTATION, sentence)] if sentence else lines
+
+
+def _ends(old: ApiClientStatus, new: ApiClientStatus) -> list[tuple[ComingKind, str]]:
+    """What is over from then on."""
+    lines = [(ComingKind.HOLD, f"Hold {name} ends") for name in _gone(old, new)]
     ended = {c.id for c in old.credentials} - {c.id for c in new.credentials}
-    lines += [f"Credential #{number} ends" for number in sorted(ended)]
+    lines += [(ComingKind.CREDENTIAL, f"Credential #{number} ends") for number in sorted(ended)]
     if old.tokens is not None and new.tokens is not None and new.tokens.not_before > old.tokens.not_before:
-        lines.append(f"Every token issued before {format_time(new.tokens.not_before)} is revoked for good")
+        if new.retirement is not None and new.tokens.not_before >= new.retirement.final_time:
+            lines.append((ComingKind.RETIREMENT, "The retirement becomes final"))
+        revoked = f"Every token issued before {format_time(new.tokens.not_before)} is revoked for good"
+        lines.append((ComingKind.REVOCATION, revoked))
+    return lines
+
+
+def _turns(old: ApiClientStatus, new: ApiClientStatus) -> list[tuple[ComingKind, str]]:
+    """What is otherwise from then on."""
+    lines = []
     active_before, active = _condition(old, ConditionType.ACTIVE), _condition(new, ConditionType.ACTIVE)
     if active is not None and active_before is not None and active.reason != active_before.reason:
-        lines.append(f"The client turns {active.reason}")
+        lines.append((ComingKind.STATUS, f"The client turns {active.reason}"))
     if _turned_true(old, new, ConditionType.EXPIRING_SOON):
-        lines.append("The secret counts as expiring soon")
+        lines.append((ComingKind.REMINDER, "The secret counts as expiring soon"))
     if _expired(new) and not _expired(old):
-        lines.append("The secret expires")
+        lines.append((ComingKind.EXPIRY, "The secret expires"))
     if _deletes(new) and not _deletes(old) and old.secret is not None:
-        lines.append(f"The operator deletes Secret {old.secret.name}")
-    sentence = _step_sentence(after.step)
-    return [*lines, sentence] if sentence else lines
+        lines.append((ComingKind.SECRET, f"The operator deletes Secret {old.secret.name}"))
+    return lines
 
 
 def _deletes(status: ApiClientStatus) -> bool:

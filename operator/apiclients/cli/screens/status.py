@@ -209,7 +209,7 @@ def status_view(around: Around) -> StatusView:
         not_before=status.tokens.not_before if status.tokens is not None else None,
         final=status.retirement.final_time if status.retirement is not None else None,
         holds=tuple(hold_line(hold) for hold in stopping(around, seen)),
-        next=coming(seen, around.now, most=3) if unseen is None else (),
+        next=coming(seen, around.now, most=4) if unseen is None else (),
         enforced=_enforced(around),
         gates=gate_lines(around, seen),
         history=_history(status.history)[:_MOST_HISTORY],
