@@ -37,6 +37,11 @@ def time_of(hour: int) -> datetime:
     return datetime.fromtimestamp(hour * _SECONDS, UTC)
 
 
+def hour_told(time: datetime | None) -> int:
+    """The hour that a status says; 0 where it says none."""
+    return hour_of(time.timestamp()) if time is not None else 0
+
+
 def later(one: LastUse | None, other: LastUse) -> LastUse:
     """What two reports say together."""
     if one is None:
