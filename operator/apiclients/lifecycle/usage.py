@@ -1,6 +1,6 @@
-"""When clients and their secrets were last used: gates report it, statuses keep it, to the hour.
+"""When clients, their secrets and contracts were last used: gates report it, statuses keep it, to the hour.
 
-Coarse on purpose: a client that calls all the time costs one write of its status an hour, one that is idle none.
+Coarse on purpose: what is in use all the time costs one write of its status an hour, what is idle none.
 """
 
 from collections.abc import Iterable, Mapping
@@ -79,8 +79,8 @@ def is_told(use: LastUse, status: ApiClientStatus) -> bool:
 
 # How a gate writes it into an annotation.
 
-_Hour = Annotated[int, Field(ge=0, le=10_000_000)]
-_REPORT = TypeAdapter(dict[str, tuple[_Hour, dict[int, _Hour]]])
+Hour = Annotated[int, Field(ge=0, le=10_000_000)]
+_REPORT = TypeAdapter(dict[str, tuple[Hour, dict[int, Hour]]])
 
 
 def encode(uses: Mapping[str, LastUse]) -> str:

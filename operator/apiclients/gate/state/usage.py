@@ -1,7 +1,8 @@
-"""Which clients were used lately, for the report of this replica (``lifecycle.usage``)."""
+"""Which clients and contracts were used lately, for the report of this replica (``lifecycle.usage``)."""
 
 from collections.abc import Mapping
 
+from apiclients.gate.state.access import AccessTable
 from apiclients.gate.state.tally import Tally
 from apiclients.lifecycle.access import ClientView
 from apiclients.lifecycle.usage import LastUse, hour_of
@@ -17,6 +18,17 @@ def news(tally: Tally, clients: Mapping[str, ClientView]) -> dict[str, LastUse]:
     untold = [uid for uid, use in uses.items() if uid in clients and _is_news(use, clients[uid])]
     untold.sort(key=lambda uid: (clients[uid].last_used, uid))
     return {uid: uses[uid] for uid in untold}
+
+
+def contract_news(access: AccessTable, clients: Mapping[str, ClientView]) -> dict[str, int]:
+    """By UID the hours of the contracts that were used in a later one than their status says, in the same order.
+
+    ``clients`` by UID.
+    """
+    uses = [(view, hour_of(used)) for view, used in access.contract_uses(clients)]
+    untold = [(view, hour) for view, hour in uses if hour > view.last_used]
+    untold.sort(key=lambda use: (use[0].last_used, use[0].claim.uid))
+    return {view.claim.uid: hour for view, hour in untold}
 
 
 def _is_news(use: LastUse, client: ClientView) -> bool:
