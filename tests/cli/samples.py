@@ -214,7 +214,12 @@ def gate_lease(
 
 
 def decided_contract(
-    raw: JsonObject, owner: JsonObject, approvals: Sequence[JsonObject], *, there: bool = True
+    raw: JsonObject,
+    owner: JsonObject,
+    approvals: Sequence[JsonObject],
+    *,
+    there: bool = True,
+    used: datetime | None = None,
 ) -> JsonObject:
     """A contract with the status that the operator would write; ``there``: whether its Api is."""
     seen = ObservedContract(
@@ -223,7 +228,8 @@ def decided_contract(
         api=api_view(Api.from_object(api(raw["spec"]["api"]["name"]))) if there else None,
         rulings=tuple(ruling(ContractApproval.from_object(one)) for one in approvals),
     )
-    return {**raw, "status": decide_contract(seen, ago(days=2)).to_object()}
+    status = decide_contract(seen, ago(days=2)).model_copy(update={"last_used_time": used})
+    return {**raw, "status": status.to_object()}
 
 
 def decided_client(
@@ -289,9 +295,13 @@ def busy() -> Around:
         (contract("payments", plan="gold"), True),
         (contract("stock"), False),
     ]
+    uses = {"invoices": ago(days=5), "orders-v1": ago(minutes=20)}
     return around(
         owner,
-        contracts=[decided_contract(one, owner, approvals, there=there) for one, there in raw],
+        contracts=[
+            decided_contract(one, owner, approvals, there=there, used=uses.get(one["metadata"]["name"]))
+            for one, there in raw
+        ],
         approvals=approvals,
         events=[
             event("Rotated", "A new secret was issued (cause: Request).", ago(hours=2)),

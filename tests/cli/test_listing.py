@@ -1,11 +1,11 @@
 """``get`` and ``contracts``: lines, filters, tables."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from apiclients.cli.screens.contracts import contract_line
+from apiclients.cli.screens.contracts import contract_line, is_unused
 from apiclients.cli.screens.listing import (
     ClientLine,
     Filter,
@@ -104,6 +104,20 @@ def test_the_table_of_contracts(wide: bool) -> None:
     found = [contract_line(one, around.approvals) for one in around.contracts]
     rows = contract_table(found, NOW, wide=wide, namespaces=wide)
     compare(f"contracts-{'wide' if wide else 'table'}.txt", joined(table(rows)))
+
+
+@pytest.mark.parametrize(
+    ("last", "created", "since", "unused"),
+    [
+        (None, ago(days=90), timedelta(days=90), True),
+        (None, ago(days=89), timedelta(days=90), False),
+        (ago(days=1), ago(days=400), timedelta(days=2), False),
+        (ago(days=3), ago(days=400), timedelta(days=2), True),
+        (None, None, timedelta(days=2), False),
+    ],
+)
+def test_what_is_unused(last: datetime | None, created: datetime | None, since: timedelta, unused: bool) -> None:
+    assert is_unused(since, last, created, NOW) is unused
 
 
 def test_names_of_columns_have_no_spaces() -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 
 from apiclients.resources.fields import parse_time
 from apiclients.resources.names import USAGE_LEASE_SELECTOR
-from demo.calls import ask_token
+from demo.calls import ask_token, call
 from demo.service import Service
-from tests.toolkit.objects import SYSTEM
-from tests.toolkit.product import Product, Team
+from tests.cli.plugin import Plugin, install
+from tests.toolkit.objects import SYSTEM, JsonObject
+from tests.toolkit.product import Product, Team, url
 from tests.toolkit.waiting import eventually, settled
 
 RESOLUTION = timedelta(hours=1)
+PLANS = [{"name": "basic", "scopes": ["orders.read"]}, {"name": "gold", "scopes": ["orders.read"]}]
 
 
 @pytest.fixture
@@ -61,3 +65,33 @@ def test_what_a_gate_has_not_reported_yet_it_reports_at_its_end(team: Team, prod
         lease["metadata"]["name"] for lease in product.admin.list("leases", SYSTEM, labelSelector=USAGE_LEASE_SELECTOR)
     ]
     assert not [name for name in leases if "gate-6" in name]
+
+
+def test_a_contract_says_when_it_was_last_used_and_so_does_a_plan_that_changes_it(
+    team: Team, gate: Service, tmp_path: Path
+) -> None:
+    admin, billing, began = team.product.admin, team.declare("billing"), datetime.now(UTC)
+    admin.apply("apis", team.namespace, "orders", {"desiredStatus": "Published", "plans": PLANS})
+    spec = {"clientName": "billing", "api": {"namespace": team.namespace, "name": "orders"}, "plan": "basic"}
+    admin.apply("contracts", team.namespace, "used", spec)
+
+    def contract() -> JsonObject:
+        return admin.get("contracts", team.namespace, "used")
+
+    place = f"{url(gate)}/authz/{team.namespace}/orders"
+    eventually("a call passes", lambda: call(place, billing.token()).status == 200)
+    told = eventually("its use is reported", lambda: contract()["status"].get("lastUsedTime"))
+    assert began - RESOLUTION <= parse_time(str(told)) <= datetime.now(UTC)
+    version = contract()["metadata"]["resourceVersion"]
+    eventually("another call passes", lambda: call(place, billing.token()).status == 200)
+    assert settled("it is written once an hour", lambda: contract()["metadata"]["resourceVersion"] == version)
+
+    plugin = Plugin(install(tmp_path), team.product.stage.cluster.kubeconfig, team.namespace)
+    manifest = {**contract(), "spec": spec | {"plan": "gold"}, "metadata": {"name": "used"}}
+    (tmp_path / "contract.yaml").write_text(yaml.safe_dump({k: v for k, v in manifest.items() if k != "status"}))
+    assert "last used           less than an hour ago" in plugin.ok("plan", "-f", str(tmp_path / "contract.yaml"))
+    assert "used <1h ago" in plugin.ok("status", "billing")
+    assert plugin.ok("contracts", "--unused", "0s", "-o", "name").split() == ["contract.apiclients.dev/used"]
+    assert plugin.ok("contracts", "--unused", "2h", "-o", "name") == ""
+    admin.delete("contracts", team.namespace, "used")
+    billing.wait("none is active", lambda obj: obj["status"]["contracts"]["active"] == 0)

@@ -18,6 +18,7 @@ from apiclients.controllers.cluster import Cluster
 from apiclients.controllers.lanes import Lane
 from apiclients.controllers.reconciler import Reconciler
 from apiclients.controllers.steps import StepRunner
+from apiclients.controllers.usage import Usage
 from apiclients.engine.observe import Observer
 from apiclients.engine.wakes import Wake
 from apiclients.lifecycle.observation import Issuer
@@ -51,6 +52,8 @@ class InMemory:
         self._version = 0
         self._queue: OrderedDict[ObjectRef, None] = OrderedDict()
         self.cluster = Cluster(self._wake)
+        nobody: Any = None
+        self.usage = Usage(nobody, "apiclient-system", self.cluster)
         self._reconciler = self._make_reconciler()
 
     def put(self, store: str, body: dict[str, Any]) -> None:
@@ -105,6 +108,7 @@ class InMemory:
             peppers=lambda _: (),
             namespace_labels=lambda _: {},
             clock_trusted=lambda: True,
+            contract_last_use=self.usage.of_contract,
         )
         clients = self.cluster.clients
         steps = StepRunner(absent, clients, absent, absent, absent, observer.issuer, observer.template_keys)

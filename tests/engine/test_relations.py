@@ -187,6 +187,27 @@ def test_the_same_again_wakes_nobody(made: list[Any], last: Any) -> None:
     assert relations.put(*last) == []
 
 
+@given(changes, contracts(), st.integers(min_value=1, max_value=1_000_000))
+@settings(max_examples=100, deadline=None)
+def test_the_last_use_of_a_contract_wakes_nobody_and_is_known_wherever_it_is_kept(
+    made: list[Any], last: tuple[ObjectRef, ContractView], hour: int
+) -> None:
+    ref, found = last
+    relations = _after(made, last)
+    assert relations.put(ref, replace(found, last_used=hour)) == []
+    kept = [relations.contracts.get(ref.key), *relations.contracts.of_client((ref.namespace, found.claim.client))]
+    assert [one.last_used for one in kept if one is not None and one.claim.name == ref.name] == [hour, hour]
+    assert relations.put(ref, None) == _after(made, last).put(ref, None), "and nothing else differs"
+
+
+def _after(made: list[Any], last: tuple[ObjectRef, View]) -> Relations:
+    relations = Relations()
+    for (ref, found), gone in made:
+        relations.put(ref, None if gone else found)
+    relations.put(*last)
+    return relations
+
+
 def test_what_does_not_decide_about_others_wakes_nobody() -> None:
     relations = Relations()
     relations.put(CLIENT, view("ApiClient", raw_client()))

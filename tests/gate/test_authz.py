@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from apiclients.engine.contract_index import contract_key
 from apiclients.gate.state.problems import Problem
 from tests.gate.objects import (
     API,
@@ -89,7 +90,8 @@ class TestAllowed:
     async def test_uses_are_noted(self, world: World, call: Caller) -> None:
         await call.check(good(world), PATH)
         assert world.tally.last_uses() == {UID: START}
-        assert list(world.access.contract_uses(world.picture.by_uid)) == [(CONTRACT, START)]
+        uses = list(world.access.contract_uses(world.picture.by_uid))
+        assert [(contract_key(view), used) for view, used in uses] == [(CONTRACT, START)]
 
 
 def _no_contract(world: World) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.gate.answers import issued_for
 from tests.gate.objects import api_object, contract_object
 from tests.gate.support import ISSUER, START, Caller, World
-from tests.gate.test_resources import claims
 
 AUDIENCE = f"{ISSUER}/apis/team-b/orders"
 PATH = "/authz/team-b/orders"
@@ -41,7 +41,7 @@ async def test_no_token_is_issued_for_it_any_more(world: World, call: Caller) ->
     assert (status, body["error"]) == (400, "invalid_target")
     status, _, body = await call.token()
     assert status == 200
-    assert claims(world, body) == (ISSUER, "")
+    assert issued_for(world, body) == (ISSUER, "")
 
 
 async def test_moved_it_goes_on_with_the_same_token(world: World, call: Caller) -> None:

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from apiclients.gate.tokens.verifier import MAX_TOKEN_BYTES
+from tests.gate.answers import issued_for
 from tests.gate.objects import CONTRACT, STANDARD, api_object, contract_object
 from tests.gate.support import FORM, ISSUER, UID, Caller, World
 
@@ -28,18 +29,11 @@ def world() -> World:
     return found
 
 
-def claims(world: World, body: dict[str, Any]) -> Any:
-    assert world.keys.verifier is not None
-    verified = world.keys.verifier.verify(body["access_token"].encode())
-    assert verified.scope == body.get("scope", "")
-    return verified.audience, verified.scope
-
-
 class TestGranted:
     async def test_everything(self, world: World, call: Caller) -> None:
         _, _, body = await call.token()
         audiences = (ISSUER, INVOICES, ORDERS, f"{ISSUER}/apis/team-b/ping")
-        assert claims(world, body) == (audiences, "invoices.read orders.read orders.write")
+        assert issued_for(world, body) == (audiences, "invoices.read orders.read orders.write")
         for path in ("/check", "/authz/team-b/orders", "/authz/team-b/invoices", "/authz/team-b/ping"):
             assert (await call.check(body["access_token"], path))[0] == 200
 
@@ -61,17 +55,17 @@ class TestGranted:
         form = [*FORM.items(), *(("resource", one) for one in resources)]
         status, _, body = await call.token(form if scope is None else [*form, ("scope", scope)])
         assert status == 200
-        assert claims(world, body) == (audience, granted)
+        assert issued_for(world, body) == (audience, granted)
         assert (await call.check(body["access_token"]))[0] == 401  # it is not for the issuer
 
     async def test_a_token_for_checks_alone(self, world: World, call: Caller) -> None:
         _, _, body = await call.token(FORM | {"resource": ISSUER})
         token = body["access_token"]
-        assert claims(world, body) == (ISSUER, "")
+        assert issued_for(world, body) == (ISSUER, "")
         assert (await call.check(token))[0] == 200
         assert (await call.check(token, "/authz/team-b/orders"))[0] == 401
         _, _, body = await call.token([*FORM.items(), ("resource", ORDERS), ("resource", ISSUER)])
-        assert claims(world, body) == ((ORDERS, ISSUER), "orders.read orders.write")
+        assert issued_for(world, body) == ((ORDERS, ISSUER), "orders.read orders.write")
         status, _, body = await call.token(FORM | {"resource": ISSUER, "scope": "orders.read"})
         assert (status, body["error"]) == (400, "invalid_scope")
 
@@ -84,7 +78,7 @@ class TestGranted:
     async def test_a_scope_of_any_contract(self, world: World, call: Caller) -> None:
         _, _, body = await call.token(FORM | {"scope": "invoices.read"})
         token = body["access_token"]
-        assert claims(world, body)[1] == "invoices.read"
+        assert issued_for(world, body)[1] == "invoices.read"
         assert (await call.check(token, "/authz/team-b/invoices"))[0] == 200
         assert (await call.check(token, "/authz/team-b/orders"))[0] == 403
         assert (await call.check(token, "/authz/team-b/ping"))[0] == 200
@@ -94,10 +88,10 @@ class TestGranted:
         world.tell("api", api_object(("team-b", "invoices"), desired="Retired", acknowledged=1))
         world.gone("contract", "team-a", "billing-ping")
         _, _, body = await call.token()
-        assert claims(world, body)[0] == (ISSUER, ORDERS)
+        assert issued_for(world, body)[0] == (ISSUER, ORDERS)
         world.gone("contract", "team-a", "billing-orders")
         _, _, body = await call.token()
-        assert claims(world, body) == (ISSUER, "")
+        assert issued_for(world, body) == (ISSUER, "")
 
 
 class TestRefused:
@@ -156,7 +150,7 @@ class TestSize:
         for number in range(253):
             contract(world, f"orders-{number:03}", ["orders.read"], "team-payments")
         _, _, body = await call.token()
-        assert len(claims(world, body)[0]) == 257
+        assert len(issued_for(world, body)[0]) == 257
         assert len(body["access_token"]) < MAX_TOKEN_BYTES
         assert (await call.check(body["access_token"], "/authz/team-payments/orders-000"))[0] == 200
 

@@ -97,6 +97,8 @@ class Stage:
     rivals: list[dict[str, Any]] = field(default_factory=list)
     other_active: int = 0
     allowed: bool = True
+    #: The hour that gates report.
+    last_use: int | None = None
     now: datetime = NOW
     events: list[Announcement] = field(default_factory=list)
 
@@ -174,6 +176,7 @@ class Stage:
             rulings=tuple(ruling(ContractApproval.from_object(one)) for one in self.approvals),
             rival=self._rival(),
             other_active=self.other_active,
+            last_use=self.last_use,
         )
 
     def _rival(self) -> ContractView | None:

@@ -59,6 +59,8 @@ def golden_plan() -> Plan:
             obj["spec"] = {**obj["spec"], "owner": "set by hand"}
         if obj["metadata"]["name"] == "billing" and obj["kind"] == "ApiClient":
             obj["status"] = {**obj["status"], "lastUsedTime": format_time(NOW - timedelta(hours=3, minutes=20))}
+        if obj["metadata"]["name"] == "storefront-orders":
+            obj["status"] = {**obj["status"], "lastUsedTime": format_time(NOW - timedelta(minutes=20))}
     live = live_state(
         objects,
         source="cluster prod-eu",

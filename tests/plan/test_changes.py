@@ -74,6 +74,50 @@ def test_who_stops_a_client_reads_when_it_was_last_used() -> None:
         assert found.last_used == known, head
 
 
+def labelled(made: JsonObject) -> JsonObject:
+    return {**made, "metadata": {**made["metadata"], "labels": {"tier": "one"}}}
+
+
+@pytest.mark.parametrize(
+    ("head", "known"),
+    [
+        ((client(), api()), True),  # the contract goes
+        ((client(), api(), contract(under="manual")), True),
+        ((client(), api(), contract(under="absent")), True),
+        ((client(), api(), contract()), False),
+        ((client(), api(), labelled(contract())), False),
+    ],
+)
+def test_who_ends_a_contract_or_changes_its_plan_reads_when_it_was_last_used(
+    head: tuple[JsonObject, ...], known: bool
+) -> None:
+    found = [one for one in used_contract(*head).entries if one.object.name == "billing-orders"]
+    assert [one.last_used for one in found] in ([USED] if known else [], [] if known else [None])
+
+
+def test_who_ends_contracts_with_a_client_or_an_api_reads_it_of_each() -> None:
+    for head in (
+        (client(status="Retired", retirement={"acknowledgedContracts": ["billing-orders"]}), api(), contract()),
+        (client(), api(status="Retired", retirement={"acknowledgedContractCount": 1}), contract()),
+    ):
+        ended = [effect for one in used_contract(*head).entries for effect in one.contracts_ended]
+        assert [(effect.object.name, effect.last_used) for effect in ended] == [("billing-orders", USED)]
+
+
+USED = NOW - timedelta(hours=2)
+
+
+def used_contract(*head: JsonObject) -> Plan:
+    """What becomes of a contract that was used."""
+    before = (client(), api(), contract())
+    live = [dict(obj) for obj in Scene(before, ()).live.objects.values()]
+    for obj in live:
+        if obj["kind"] == "Contract":
+            obj["status"] = {**obj["status"], "lastUsedTime": format_time(USED)}
+    base, after = read(tree("base", *before), tree("head", *head))
+    return plan(base, after, live_state(live, source="test", taken_time=NOW), NOW)
+
+
 def test_keys_that_come_and_go() -> None:
     issuer = ForeignIssuer(first="ES256", second="ES256")
 

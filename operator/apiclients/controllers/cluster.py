@@ -105,6 +105,15 @@ class Cluster:
         """Gates report that these were used."""
         self.backlog.hand_on(Wakes(API_CLIENTS.kind, tuple(clients), WakeReason.USED, urgent=False))
 
+    def contracts_used(self, contracts: Iterable[NamespacedName]) -> None:
+        """The same of contracts."""
+        self.backlog.hand_on(Wakes(CONTRACTS.kind, tuple(contracts), WakeReason.USED, urgent=False))
+
+    def contract_last_used(self, contract: NamespacedName) -> int:
+        """The hour of its last use as its status has it (``lifecycle.usage``)."""
+        view = self.relations.contracts.get(contract)
+        return view.last_used if view is not None else 0
+
     def keys_fetched(self, issuer: str) -> None:
         """The keys of a TokenIssuer were fetched, or could not be."""
         self.backlog.hand_on(Wakes(TOKEN_ISSUERS.kind, (("", issuer),), WakeReason.KEYS_FETCHED))

@@ -93,7 +93,7 @@ class Manager:
             self.cluster.gates_changed,
             self.cluster.gates_moved,
         )
-        self._usage = Usage(kube, settings.namespace, self.cluster.clients.by_uid, self.cluster.clients_used)
+        self._usage = Usage(kube, settings.namespace, self.cluster)
         self._revocations = RevocationRemoval(kube, settings.namespace, utc_now)
         self._due = DueTimes(utc_now, lambda ref: self._wake(Wake(ref, WakeReason.DUE), Lane.REST))
         self._recorder = EventRecorder(
@@ -233,6 +233,7 @@ class Manager:
             gates_lacking=lambda: self._gates.lacking,
             sight=self.cluster.sight,
             last_use=self._usage.of,
+            contract_last_use=self._usage.of_contract,
             fetched=self._polls.fetched,
             template_keys=self._settings.template_keys,
             min_lifetime=self._settings.min_lifetime,

@@ -1,38 +1,42 @@
-"""What gates report of the use of clients, until it stands in their statuses."""
+"""What gates report of the use of clients and contracts, until it stands in their statuses."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from apiclients.controllers.cluster import Cluster
 from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.client import KubeClient
 from apiclients.kube.objects import LEASES
-from apiclients.lifecycle.usage import LastUse, decode, is_told, later
-from apiclients.resources.names import USAGE_ANNOTATION, USAGE_LEASE_SELECTOR
-from apiclients.resources.objects import ApiClient
-from apiclients.resources.refs import NamespacedName
+from apiclients.lifecycle.contract_usage import decode_contracts
+from apiclients.lifecycle.usage import LastUse, decode, hour_told, is_told, later
+from apiclients.resources.names import CONTRACT_USAGE_ANNOTATION, USAGE_ANNOTATION, USAGE_LEASE_SELECTOR
+from apiclients.resources.objects import ApiClient, Contract
 
 _RELIST_SECONDS = 600.0
 
-Report = Mapping[str, LastUse]
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one gate reports, by UID."""
+
+    clients: Mapping[str, LastUse]
+    #: The hours of contracts; an older gate says none.
+    contracts: Mapping[str, int]
 
 
 class Usage:
     """Watches the Leases in which gates report.
 
-    News are kept until the status has them, also when their gate is gone, and as long as the client is there.
+    News are kept until the status has them, also when their gate is gone, and as long as the client or contract is
+    there.
     """
 
-    def __init__(
-        self,
-        client: KubeClient,
-        namespace: str,
-        clients: Callable[[], Mapping[str, NamespacedName]],
-        on_use: Callable[[Iterable[NamespacedName]], None],
-    ) -> None:
-        """``clients`` are those that there are, by UID; ``on_use`` hears of which of them there is news."""
-        self._clients = clients
-        self._on_use = on_use
-        self._news: dict[str, LastUse] = {}
+    def __init__(self, client: KubeClient, namespace: str, cluster: Cluster) -> None:
+        """``cluster`` knows what there is, and hears of what there is news."""
+        self._cluster = cluster
+        self._clients: dict[str, LastUse] = {}
+        self._contracts: dict[str, int] = {}
         self.reflector: Reflector[Report] = Reflector(
             client,
             LEASES,
@@ -45,26 +49,58 @@ class Usage:
 
     def of(self, client: ApiClient) -> LastUse | None:
         """What its status does not say yet; None for nothing."""
-        use = self._news.get(client.metadata.uid)
+        use = self._clients.get(client.metadata.uid)
         if use is not None and is_told(use, client.status):
-            del self._news[client.metadata.uid]
+            del self._clients[client.metadata.uid]
             return None
         return use
 
+    def of_contract(self, contract: Contract) -> int | None:
+        """The hour that its status does not say yet; None for nothing."""
+        hour = self._contracts.get(contract.metadata.uid)
+        if hour is not None and hour <= hour_told(contract.status.last_used_time):
+            del self._contracts[contract.metadata.uid]
+            return None
+        return hour
+
+    def take(self, reported: Report) -> None:
+        """Take in what a gate reports."""
+        if reported.clients:
+            self._take_clients(reported.clients)
+        if reported.contracts:
+            self._take_contracts(reported.contracts)
+
     def _changed(self, change: Change[Report]) -> None:
-        reported = change.new or {}
-        if not reported:
-            return
-        clients = self._clients()
-        for uid in self._news.keys() - clients.keys():
-            del self._news[uid]
-        known = sorted(reported.keys() & clients.keys())
+        if change.new is not None:
+            self.take(change.new)
+
+    def _take_clients(self, reported: Mapping[str, LastUse]) -> None:
+        there = self._cluster.clients.by_uid()
+        _forget(self._clients, self._clients.keys() - there.keys())
+        known = sorted(reported.keys() & there.keys())
         for uid in known:
-            self._news[uid] = later(self._news.get(uid), reported[uid])
-        self._on_use([clients[uid] for uid in known])
+            self._clients[uid] = later(self._clients.get(uid), reported[uid])
+        self._cluster.clients_used([there[uid] for uid in known])
+
+    def _take_contracts(self, reported: Mapping[str, int]) -> None:
+        """What statuses say already wakes nobody: gates repeat it until they have seen the status."""
+        there, told = self._cluster.contracts.by_uid(), self._cluster.contract_last_used
+        _forget(self._contracts, self._contracts.keys() - there.keys())
+        news = sorted(uid for uid in reported.keys() & there.keys() if reported[uid] > told(there[uid]))
+        for uid in news:
+            self._contracts[uid] = max(self._contracts.get(uid, 0), reported[uid])
+        self._cluster.contracts_used([there[uid] for uid in news])
 
 
 def report(lease: Mapping[str, Any]) -> Report:
     """What a gate reports in its Lease."""
-    annotations: Mapping[str, Any] = lease["metadata"].get("annotations") or {}
-    return decode(str(annotations.get(USAGE_ANNOTATION) or "{}"))
+    notes: Mapping[str, Any] = lease["metadata"].get("annotations") or {}
+    return Report(
+        clients=decode(str(notes.get(USAGE_ANNOTATION) or "{}")),
+        contracts=decode_contracts(str(notes.get(CONTRACT_USAGE_ANNOTATION) or "{}")),
+    )
+
+
+def _forget(news: dict[str, Any], gone: Iterable[str]) -> None:
+    for uid in tuple(gone):
+        del news[uid]

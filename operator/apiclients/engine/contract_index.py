@@ -100,6 +100,7 @@ class ContractIndex:
         """Take in a contract as it is now, None for one that is gone; returns whom else that concerns."""
         old = self.get(key)
         if old == view:
+            self._keep_last_use(key, old, view)
             return ContractChange()
         seen = [one for one in (old, view) if one is not None]
         first = {pair: self.first(*pair) for pair in map(_pair, seen)}
@@ -113,6 +114,12 @@ class ContractIndex:
         if view is not None and self._comes_second(old, view):
             rival_keys += (key,)
         return ContractChange(rival_keys, _keys(self._first_for_room(short_of_room)))
+
+    def _keep_last_use(self, key: NamespacedName, old: ContractView | None, new: ContractView | None) -> None:
+        """Views that are equal may differ in their last use, which concerns nobody else."""
+        if old is not None and new is not None and old.last_used != new.last_used:
+            self._remove(key, old)
+            self._add(key, new)
 
     def in_namespace(self, namespace: str) -> Iterator[NamespacedName]:
         """The contracts of a namespace."""

@@ -71,6 +71,8 @@ class Observer:
     sight: Callable[[ApiClient], Sight | None] = lambda _: None
     #: When a client was last used, as far as its status does not say so yet. A plan does not ask the gates.
     last_use: Callable[[ApiClient], LastUse | None] = lambda _: None
+    #: The same of a contract, as an hour.
+    contract_last_use: Callable[[Contract], int | None] = lambda _: None
     #: What the last try to fetch the keys of a TokenIssuer came to. A plan fetches nothing.
     fetched: Callable[[TokenIssuer], Fetched | None] = lambda _: None
     #: Active contracts of an Api that lie where nobody looked: a plan may read some namespaces only.
@@ -121,6 +123,7 @@ class Observer:
             other_active=contracts.active_count(client) - (known is not None and known.active),
             clock_trusted=self.clock_trusted(),
             gates_lacking=self.gates_lacking(),
+            last_use=self.contract_last_use(contract),
         )
 
     def approval(self, approval: ContractApproval) -> ObservedApproval | None:

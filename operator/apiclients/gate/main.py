@@ -26,7 +26,7 @@ from apiclients.gate.state.freshness import Bounds, Freshness, Proof, find_denie
 from apiclients.gate.state.in_use import MOST_TOKENS_WAITING, InUse, TokensInUse
 from apiclients.gate.state.state import GateState
 from apiclients.gate.state.tally import Tally
-from apiclients.gate.state.usage import news
+from apiclients.gate.state.usage import contract_news, news
 from apiclients.gate.state.verification import Verification
 from apiclients.gate.tokens.gate import Gate
 from apiclients.gate.tokens.keystore import KeyStore
@@ -37,11 +37,13 @@ from apiclients.kube.errors import KubeError, where
 from apiclients.kube.heartbeat import HeartbeatLease
 from apiclients.kube.kinds import API_CLIENTS, INSTALLED_KINDS
 from apiclients.kube.single_reads import Where
+from apiclients.lifecycle.contract_usage import MAX_REPORTS_BYTES, encode_contracts
 from apiclients.lifecycle.features import Feature
 from apiclients.lifecycle.usage import encode
 from apiclients.resources.fields import format_time
 from apiclients.resources.names import (
     APPLIED_ANNOTATION,
+    CONTRACT_USAGE_ANNOTATION,
     GATE_LEASE_LABELS,
     MAX_PROBLEM_TEXT,
     OBEYS_ANNOTATION,
@@ -246,8 +248,11 @@ class Process:
         }
 
     def _usage(self) -> Mapping[str, str]:
-        """Which clients were used, for the operator to write it into their statuses."""
-        return {USAGE_ANNOTATION: encode(news(self._tally, self._state.picture.by_uid))}
+        """Which clients and contracts were used, for the operator to write it into their statuses."""
+        by_uid = self._state.picture.by_uid
+        clients = encode(news(self._tally, by_uid))
+        contracts = encode_contracts(contract_news(self._state.access, by_uid), MAX_REPORTS_BYTES - len(clients))
+        return {USAGE_ANNOTATION: clients, CONTRACT_USAGE_ANNOTATION: contracts}
 
     def _read(self) -> Reading:
         cache, foreign = self._keys.verifier.cache if self._keys.verifier else None, self._gate.foreign

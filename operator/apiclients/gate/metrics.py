@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from apiclients.engine.contract_index import contract_key
 from apiclients.gate.state.access import AccessTable
 from apiclients.gate.state.tally import Tally
 from apiclients.gate.state.verification import Outcome
@@ -129,7 +130,7 @@ class _Snapshot(Collector):
         self._clients = clients
         there = (api for api in access.known() if api.there)
         self._calls = [(api.namespace, api.name, api.use.allowed, api.use.denied) for api in there]
-        self._contract_uses = list(access.contract_uses(clients))
+        self._contract_uses = [(contract_key(view), used) for view, used in access.contract_uses(clients)]
         self._reading = reading
 
     def collect(self) -> Iterator[Metric]:

@@ -12,7 +12,7 @@ from apiclients.lifecycle.features import NO_FEATURES, Feature, features_used
 from apiclients.lifecycle.holds import HoldView, in_force
 from apiclients.lifecycle.identities import IdentityView, identity_views
 from apiclients.lifecycle.timing import demanded_not_before
-from apiclients.lifecycle.usage import hour_of
+from apiclients.lifecycle.usage import hour_told
 from apiclients.resources.apiclient import CredentialState, DesiredStatus, ObservedStatus
 from apiclients.resources.fields import MAX_TOKEN_LIFETIME
 from apiclients.resources.objects import ApiClient
@@ -55,6 +55,8 @@ class CredentialView:
     digest: str
     issued: int
     expires: int
+    #: The hour of its last use as status has it (``lifecycle.usage``); decides nothing.
+    last_used: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,14 @@ def client_view(client: ApiClient) -> ClientView:
         not_before=ceil(status.tokens.not_before.timestamp()) if status.tokens else None,
         current_expires=int(current.expires_time.timestamp()) if current else None,
         credentials=tuple(
-            CredentialView(c.id, c.pepper, c.digest, int(c.issued_time.timestamp()), int(c.expires_time.timestamp()))
+            CredentialView(
+                c.id,
+                c.pepper,
+                c.digest,
+                int(c.issued_time.timestamp()),
+                int(c.expires_time.timestamp()),
+                hour_told(c.last_used_time),
+            )
             for c in status.credentials
         ),
         desired_status=client_desired_status(client),
@@ -137,7 +146,7 @@ def client_view(client: ApiClient) -> ClientView:
         secretless=not spec.secret.issue,
         identities=identity_views(client),
         jwks=spec.keys.jwks if spec.keys is not None else "",
-        last_used=hour_of(status.last_used_time.timestamp()) if status.last_used_time else 0,
+        last_used=hour_told(status.last_used_time),
     )
 
 

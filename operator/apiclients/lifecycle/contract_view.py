@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from apiclients.lifecycle.features import NO_FEATURES, Feature, features_used
+from apiclients.lifecycle.usage import hour_told
 from apiclients.resources.api import ContractCounts
 from apiclients.resources.apiclient import MAX_CONTRACTS, ClientContracts
 from apiclients.resources.conditions import ConditionType, Reason
@@ -67,6 +68,9 @@ class ContractView:
     features: frozenset[Feature] = NO_FEATURES
     #: False for one that cannot be read: it holds a retirement back and lets no call through (rule 32).
     readable: bool = True
+    #: The hour of its last use as status has it (``lifecycle.usage``). It decides nothing, so views that differ in it
+    #: alone are equal: nobody is looked at again for it.
+    last_used: int = field(default=0, compare=False)
 
     @property
     def active(self) -> bool:
@@ -103,6 +107,7 @@ def contract_view(contract: Contract) -> ContractView:
         settled=status.observed_generation == meta.generation,
         ends=contract.spec.end_time.timestamp() if contract.spec.end_time is not None else None,
         features=features_used(contract),
+        last_used=hour_told(status.last_used_time),
     )
 
 

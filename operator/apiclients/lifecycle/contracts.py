@@ -11,6 +11,7 @@ from apiclients.lifecycle.condition_state import ConditionState, build_condition
 from apiclients.lifecycle.contract_view import ContractView, claim, contract_view, has_ended, has_room, stands_first
 from apiclients.lifecycle.features import Lacking, features_used, gate_too_old
 from apiclients.lifecycle.timing import CLOCK_RETRY
+from apiclients.lifecycle.usage import last_used_time
 from apiclients.resources.api import ApiStatusName, Approval, Consumers, ConsumersFrom
 from apiclients.resources.apiclient import MAX_CONTRACTS, DesiredStatus
 from apiclients.resources.approval import Decision
@@ -42,6 +43,8 @@ class ObservedContract:
     clock_trusted: bool = True
     #: Which living gates do not obey which features (rule 33).
     gates_lacking: Lacking = field(default_factory=dict)
+    #: The hour in which it was last used, as gates have reported it; None while there is nothing new.
+    last_use: int | None = None
 
 
 def may_contract(consumers: Consumers, api_namespace: str, namespace: str, labels: Mapping[str, str] | None) -> bool:
@@ -129,6 +132,7 @@ def decide_contract(observed: ObservedContract, now: datetime) -> ContractStatus
         observed_generation=contract.metadata.generation,
         observed_status=ContractStatusName.ACTIVE if active else outcome.status,
         in_force=in_force,
+        last_used_time=last_used_time(contract.status.last_used_time, observed.last_use, now),
         conditions=build_conditions(states, contract.status.conditions, contract.metadata.generation, now),
     )
 

@@ -1,6 +1,6 @@
-"""When clients and their secrets were last used: gates report it, statuses keep it, to the hour.
+"""When clients, their secrets and contracts were last used: gates report it, statuses keep it, to the hour.
 
-Coarse on purpose: a client that calls all the time costs one write of its status an hour, one that is idle none.
+Coarse on purpose: what is in use all the time costs one write of its status an hour, what is idle none.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,6 +35,11 @@ def hour_of(seconds: float) -> int:
 def time_of(hour: int) -> datetime:
     """When an hour begins."""
     return datetime.fromtimestamp(hour * _SECONDS, UTC)
+
+
+def hour_told(time: datetime | None) -> int:
+    """The hour that a status says; 0 where it says none."""
+    return hour_of(time.timestamp()) if time is not None else 0
 
 
 def later(one: LastUse | None, other: LastUse) -> LastUse:
@@ -74,8 +79,8 @@ def is_told(use: LastUse, status: ApiClientStatus) -> bool:
 
 # How a gate writes it into an annotation.
 
-_Hour = Annotated[int, Field(ge=0, le=10_000_000)]
-_REPORT = TypeAdapter(dict[str, tuple[_Hour, dict[int, _Hour]]])
+Hour = Annotated[int, Field(ge=0, le=10_000_000)]
+_REPORT = TypeAdapter(dict[str, tuple[Hour, dict[int, Hour]]])
 
 
 def encode(uses: Mapping[str, LastUse]) -> str:

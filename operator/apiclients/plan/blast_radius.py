@@ -8,6 +8,7 @@ from apiclients.engine.contract_index import contract_key
 from apiclients.lifecycle.identities import identity_views
 from apiclients.plan.changes import changes_of, gravest, outcome, severity
 from apiclients.plan.forecast import Forecast
+from apiclients.plan.last_use import last_used
 from apiclients.plan.model import ChangeKind, Effect
 from apiclients.plan.world import World, key_of, parties
 from apiclients.resources.objects import (
@@ -53,13 +54,15 @@ def effect(seen: Forecast, name: ObjectRef) -> Effect | None:
     # "contract ended" says more of a contract that goes than "delete".
     change = ChangeKind.CONTRACT_ENDED if ChangeKind.CONTRACT_ENDED in changes else gravest(changes, before, after)
     old, new = outcome(before), outcome(after)
+    grade = severity(change, before, after)
     return Effect(
         name,
         change,
-        severity(change, before, after),
+        grade,
         old.status if old is not None else None,
         new.status if new is not None else None,
         new.reason if new is not None else None,
+        last_used(before, after, grade),
     )
 
 

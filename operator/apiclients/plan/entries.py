@@ -11,6 +11,7 @@ from apiclients.lifecycle.timing import overlap
 from apiclients.plan.blast_radius import BlastRadius, effect
 from apiclients.plan.changes import active, changes_of, gravest, held, outcome, severity, stalled
 from apiclients.plan.forecast import Forecast
+from apiclients.plan.last_use import last_used
 from apiclients.plan.live import LiveState
 from apiclients.plan.losses import api_acknowledgement, client_acknowledgement, token_loss
 from apiclients.plan.manifests import Manifest, Manifests
@@ -29,7 +30,7 @@ from apiclients.plan.model import (
 from apiclients.plan.values import differences, shown
 from apiclients.plan.world import condition_reason, key_of
 from apiclients.resources.api import ApiStatusName
-from apiclients.resources.apiclient import CredentialState, DesiredStatus, ObservedStatus
+from apiclients.resources.apiclient import CredentialState, DesiredStatus
 from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.fields import format_duration, format_time
 from apiclients.resources.objects import AnyObject, Api, ApiClient, Contract, ContractApproval
@@ -126,7 +127,7 @@ class Builder:
             paused=self._paused(before, after),
             tokens=tokens if not waits else None,
             secrets=self._secrets(before, after, deleted=deleted) if not waits else (),
-            last_used=_last_used(before, after, grade),
+            last_used=last_used(before, after, grade),
             acknowledgement=acknowledgement,
             holds=self._holds(after),
             renamed_from=old_name,
@@ -274,15 +275,6 @@ class Builder:
         new = {plan.name: set(plan.scopes) for plan in after.spec.plans}
         lost = {p.name: sorted(set(p.scopes) - new[p.name]) for p in before.spec.plans if p.name in used & new.keys()}
         return {plan: scopes for plan, scopes in lost.items() if scopes}
-
-
-def _last_used(before: AnyObject | None, after: AnyObject | None, grade: Severity) -> datetime | None:
-    """When a client was last used that stops, or whose programs have to be changed."""
-    if not isinstance(before, ApiClient):
-        return None
-    was, left = (outcome(obj) for obj in (before, after))
-    stops = was is not None and was.status == ObservedStatus.AVAILABLE and (left is None or left.status != was.status)
-    return before.status.last_used_time if stops or grade.rank >= Severity.DISRUPTIVE.rank else None
 
 
 def _ids(objects: Iterable[AnyObject]) -> Iterable[ObjectRef]:

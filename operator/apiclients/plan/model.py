@@ -71,6 +71,8 @@ class Effect:
     after: str | None
     #: The operator's reason, such as ``ApiRetired``.
     reason: str | None
+    #: When what stops was last used, to the hour; None where no gate has said so.
+    last_used: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class Entry:
     paused: tuple[str, ...] = ()
     tokens: TokenLoss | None = None
     secrets: tuple[SecretLoss, ...] = ()
-    #: When a client that the change stops was last used, to the hour; None where no gate has said so.
+    #: When the client or contract that it stops was last used, to the hour; None where no gate has said so.
     last_used: datetime | None = None
     acknowledgement: Acknowledgement | None = None
     holds: tuple[Hold, ...] = ()

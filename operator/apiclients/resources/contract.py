@@ -64,6 +64,10 @@ class ContractStatus(Model):
     in_force: Annotated[
         PlanInForce | None, Field(description="What is, or was before the client or Api was retired, in force.")
     ] = None
+    last_used_time: Annotated[
+        Time | None,
+        Field(description="When a call under it was last let through by any gate, to the hour; absent while never."),
+    ] = None
     repeated_time: RepeatedTime = None
     conditions: Annotated[
         list[Condition], Field(max_length=16, description="Conditions; wait on Ready or Active."), list_map("type")

@@ -26,11 +26,13 @@ OPERATOR_LEASE = "apiclient-operator"
 GATE_LEASE_LABELS = {"app.kubernetes.io/name": "apiclient-gate", "app.kubernetes.io/component": "gate"}
 GATE_LEASE_SELECTOR = "app.kubernetes.io/component=gate"
 
-#: Each gate has a second Lease that says which clients it saw used lately; to write Leases is all that gates may.
+#: Each gate has a second Lease that says what it saw used lately; to write Leases is all that gates may.
 USAGE_LEASE_LABELS = {"app.kubernetes.io/name": "apiclient-gate", "app.kubernetes.io/component": "gate-usage"}
 USAGE_LEASE_SELECTOR = "app.kubernetes.io/component=gate-usage"
 #: On that Lease: when clients were last used (``lifecycle.usage``).
 USAGE_ANNOTATION = f"{GROUP}/last-use"
+#: And when contracts were (``lifecycle.contract_usage``); a gate that does not know of it says nothing of them.
+CONTRACT_USAGE_ANNOTATION = f"{GROUP}/contract-last-use"
 
 #: On the Leases of operator and gates: the version of the program.
 VERSION_ANNOTATION = f"{GROUP}/version"

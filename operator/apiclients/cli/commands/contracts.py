@@ -18,6 +18,9 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("name", nargs="?", metavar=options.CLIENT, help="contracts of this client")
     parser.add_argument("--api", metavar=options.API, help="contracts for this Api")
+    parser.add_argument(
+        "--unused", type=options.duration, metavar="TIME", help="only those that were not used for so long, such as 90d"
+    )
     parser.set_defaults(func=run)
 
 
@@ -36,7 +39,7 @@ async def run(args: argparse.Namespace) -> int:
     from apiclients.cli.cluster.connection import connect
     from apiclients.cli.cluster.gather import approvals_for, read_client, readable
     from apiclients.cli.cluster.unread import Unread
-    from apiclients.cli.screens.contracts import contract_line
+    from apiclients.cli.screens.contracts import contract_line, is_unused
     from apiclients.cli.screens.listing import contract_table
     from apiclients.cli.screens.printing import print_listing, warn
     from apiclients.kube.kinds import CONTRACTS
@@ -57,6 +60,10 @@ async def run(args: argparse.Namespace) -> int:
         now = session.now()
     warn(map(str, unread))
     lines = [contract_line(contract, approvals) for contract in contracts]
+    if args.unused is not None:
+        lines = [line for line in lines if is_unused(args.unused, line.last_used, line.created, now)]
+        left = {(line.namespace, line.name) for line in lines}
+        raw = [obj for obj in raw if (obj["metadata"]["namespace"], obj["metadata"]["name"]) in left]
     rows = contract_table(lines, now, wide=args.output == "wide", namespaces=everywhere)
     print_listing(CONTRACTS, raw, rows, args, f"in {where or 'any namespace'}", sys.stdout)
     return 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from apiclients.cli.screens.text import Mark
 from apiclients.lifecycle.approvals import near_miss, ruling, speaks_of
@@ -38,6 +38,8 @@ class ContractLine:
     problem: str | None
     reason: str | None
     created: datetime | None
+    #: By any gate, to the hour.
+    last_used: datetime | None
     mark: Mark
 
 
@@ -63,8 +65,15 @@ def contract_line(contract: Contract, approvals: Iterable[ContractApproval] = ()
         problem=problem,
         reason=ready.reason if ready is not None else None,
         created=contract.metadata.creation_time,
+        last_used=status.last_used_time,
         mark=Mark.WAITS if unseen or (_active(observed) and not settled) else _MARKS[observed],
     )
+
+
+def is_unused(since: timedelta, last: datetime | None, created: datetime | None, now: datetime) -> bool:
+    """Whether something was not used for so long; what is younger than that had no time to be."""
+    began = last or created
+    return began is not None and now - began >= since
 
 
 def _near_misses(contract: Contract, approvals: Iterable[ContractApproval], ready: Condition) -> list[str]:

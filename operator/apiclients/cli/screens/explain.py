@@ -9,10 +9,11 @@ from apiclients.cli.screens.advice import Advice, advice_for_client, advice_for_
 from apiclients.cli.screens.contracts import condition, contract_line
 from apiclients.cli.screens.foresight import Coming, coming, effective, of_client
 from apiclients.cli.screens.status import effective_mark, stopping
-from apiclients.cli.screens.text import Mark, age
+from apiclients.cli.screens.text import Mark, age, last_used
 from apiclients.lifecycle.observation import Observed
 from apiclients.resources.conditions import Condition, ConditionType
 from apiclients.resources.fields import parse_time
+from apiclients.resources.objects import Contract
 
 #: An operator whose Lease is older than this is not at work.
 _LEASE_STALE = timedelta(seconds=30)
@@ -86,7 +87,14 @@ def _why(around: Around, standing: Condition, ready: Condition | None, *, unseen
 def _ending_contracts(around: Around) -> list[str]:
     """Contracts that end by themselves within the time of the reminder."""
     soon = ((one, condition(one.status.conditions, ConditionType.EXPIRING_SOON)) for one in around.contracts)
-    return [f"Contract {one.metadata.name}: {seen.message}" for one, seen in soon if seen is not None]
+    told = ((one, seen) for one, seen in soon if seen is not None)
+    return [f"Contract {one.metadata.name}: {seen.message} {_last_use(one, around.now)}".rstrip() for one, seen in told]
+
+
+def _last_use(contract: Contract, now: datetime) -> str:
+    """When it was last used, where gates have said so."""
+    known = contract.status.last_used_time
+    return f"It was last used {last_used(known, now)} ago." if known is not None else ""
 
 
 def _young_contracts(around: Around) -> list[str]:

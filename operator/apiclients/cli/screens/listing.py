@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatch
 
-from apiclients.cli.screens.contracts import ContractLine, condition
+from apiclients.cli.screens.contracts import ContractLine, condition, is_unused
 from apiclients.cli.screens.foresight import effective, observed
 from apiclients.cli.screens.text import NONE, UNKNOWN, age, clean, last_used, until
 from apiclients.kube.objects import JsonObject
@@ -65,14 +65,9 @@ class Filter:
             and (not self.names or line.name in self.names)
             and (not self.not_ready or line.ready != "True")
             and (not self.held or bool(line.holds))
-            and (self.unused is None or self._unused(line, now))
+            and (self.unused is None or is_unused(self.unused, line.last_used, line.created, now))
             and (self.status is None or line.effective_status.lower() == self.status.lower())
         )
-
-    def _unused(self, line: ClientLine, now: datetime) -> bool:
-        """Whether a client was not used for so long; one that is younger than that had no time to be."""
-        since = line.last_used or line.created
-        return self.unused is not None and since is not None and now - since >= self.unused
 
 
 class SortKey(StrEnum):
@@ -208,12 +203,13 @@ def contract_table(
 ) -> list[tuple[str, ...]]:
     """The rows of the table, its header first."""
     header = ["NAME", "CLIENT", "API", "PLAN", "IN-FORCE", "STATUS", "APPROVAL", "AGE"]
-    header += ["REASON", "MESSAGE"] if wide else []
+    header += ["LAST-USED", "REASON", "MESSAGE"] if wide else []
     rows = [header]
     for line in lines:
         cells = [line.name, line.client, line.api, line.plan, line.plan_in_force or NONE, line.status]
         cells += [line.approval if line.approval != "-" else NONE, age(line.created, now)]
-        cells += [line.reason or UNKNOWN, clean(line.problem or NONE)] if wide else []
+        if wide:
+            cells += [last_used(line.last_used, now), line.reason or UNKNOWN, clean(line.problem or NONE)]
         rows.append(cells)
     return _with_namespace(rows, [line.namespace for line in lines], shown=namespaces)
 

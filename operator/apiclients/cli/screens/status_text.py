@@ -1,6 +1,7 @@
 """The screen of ``status`` as text."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from apiclients.cli.screens.contracts import ContractLine
 from apiclients.cli.screens.status import StatusView
@@ -78,7 +79,7 @@ def _contracts(view: StatusView, style: Style) -> list[str]:
     waiting = sum(line.mark is Mark.WAITS for line in view.contracts)
     note = f"{active} in force" + (f", {waiting} waiting" if waiting else "")
     heading = _heading("Contracts", style, note if view.contracts else "none")
-    rows = [_contract_row(line, style) for line in view.contracts]
+    rows = [_contract_row(line, view.now, style) for line in view.contracts]
     texts = table(rows, gap=2)
     lines = [heading]
     for position, (text, line) in enumerate(zip(texts, view.contracts, strict=True)):
@@ -87,10 +88,11 @@ def _contracts(view: StatusView, style: Style) -> list[str]:
     return lines
 
 
-def _contract_row(line: ContractLine, style: Style) -> Sequence[str]:
+def _contract_row(line: ContractLine, now: datetime, style: Style) -> Sequence[str]:
     changing = line.plan_in_force not in (None, line.plan)
     plan = f"{line.plan_in_force} → {line.plan}" if changing else line.plan
-    return (f"{style.mark(line.mark)} {line.name}", line.api, f"plan {plan}", _contract_state(line))
+    used = f"used {_ago(last_used(line.last_used, now))}" if line.last_used is not None else ""
+    return (f"{style.mark(line.mark)} {line.name}", line.api, f"plan {plan}", _contract_state(line), used)
 
 
 def _contract_state(line: ContractLine) -> str:

@@ -4,7 +4,7 @@ A route is resolved when it is first asked for after something changed, and is t
 client. Who belongs to whom is known by ``engine.relations``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from apiclients.engine.contract_index import client_of, contract_key
 from apiclients.engine.relations import Relations
@@ -71,16 +71,15 @@ class ApiAccess:
         """Something that the route of this client follows from has changed."""
         self._routes.pop(client_uid, None)
 
-    def contract_of(self, client: ClientView) -> NamespacedName | None:
-        """The contract of a client that counts here, or any if none does."""
-        contracts = self._contracts(client)
-        found = next(filter(counts_as_active, contracts), contracts[0] if contracts else None)
-        return contract_key(found) if found is not None else None
+    def last_used_contract(self, client: ClientView) -> ContractView | None:
+        """The contract under which the last call of a client was allowed, while it is there."""
+        uid = self.use.contracts.get(client.uid)
+        return next((contract for contract in self._contracts(client) if contract.claim.uid == uid), None)
 
     def rests_on(self, client: ClientView) -> Iterator[ObjectRef]:
         """The objects that the route of a client follows from, besides the client."""
         yield ObjectRef("Api", *self._key)
-        contract = next(filter(counts_as_active, self._contracts(client)), None)
+        contract = _in_force(self._contracts(client))
         if contract is not None:
             yield ObjectRef("Contract", *contract_key(contract))
             for ruling in self._relations.rulings.deciding(contract):
@@ -104,6 +103,9 @@ class ApiAccess:
         rulings = [ruling for contract in contracts for ruling in self._relations.rulings.deciding(contract)]
         found = route(client.uid, contracts, self._relations.api(self._key), rulings, self._in_force)
         self._routes[client.uid] = found
+        contract = _in_force(contracts)
+        if contract is not None and isinstance(found, Route):
+            self.use.through(client.uid, contract.claim.uid)
         return found
 
 
@@ -144,12 +146,12 @@ class AccessTable:
         """All Apis of which something is known; a copy."""
         return list(self._by_path.values())
 
-    def contract_uses(self, clients: Mapping[str, ClientView]) -> Iterator[tuple[NamespacedName, float]]:
-        """When each contract was last used, in seconds since the epoch; ``clients`` by UID."""
+    def contract_uses(self, clients: Mapping[str, ClientView]) -> Iterator[tuple[ContractView, float]]:
+        """Each contract that was used, and when last, in seconds since the epoch; ``clients`` by UID."""
         for access in self.known():
             for uid, used in list(access.use.last_use.items()):
                 client = clients.get(uid)
-                contract = access.contract_of(client) if client is not None else None
+                contract = access.last_used_contract(client) if client is not None else None
                 if contract is not None:
                     yield contract, used
 
@@ -212,6 +214,11 @@ class AccessTable:
         """Forget an Api of which nothing is known any more."""
         if self._relations.api(api) is None and not self._relations.contracts.has_api(api):
             self._by_path.pop(_path(api), None)
+
+
+def _in_force(contracts: Iterable[ContractView]) -> ContractView | None:
+    """Of the contracts of one client for one Api the one that is in force."""
+    return next(filter(counts_as_active, contracts), None)
 
 
 def _path(key: NamespacedName) -> bytes:

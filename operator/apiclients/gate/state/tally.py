@@ -15,14 +15,22 @@ MOST_TOKENS_NOTED = 4
 class ApiUse:
     """Calls to one Api by verdict, and when each client's last one was allowed."""
 
-    __slots__ = ("_relied_on", "allowed", "denied", "last_use")
+    __slots__ = ("_relied_on", "allowed", "contracts", "denied", "last_use")
 
     def __init__(self) -> None:
         self.allowed = 0
         self.denied = 0
         #: By UID of the client, in seconds since the epoch.
         self.last_use: dict[str, float] = {}
+        #: Under which contract that was, both by UID.
+        self.contracts: dict[str, str] = {}
         self._relied_on: set[str] = set()
+
+    def through(self, client_uid: str, contract_uid: str) -> None:
+        """From now on calls of a client are allowed under this contract. What went before was not its use."""
+        if self.contracts.get(client_uid) != contract_uid:
+            self.last_use.pop(client_uid, None)
+            self.contracts[client_uid] = contract_uid
 
     def used(self, client_uid: str, now: float) -> None:
         """A call of a client was allowed, at this time in seconds since the epoch."""
@@ -41,6 +49,7 @@ class ApiUse:
     def forget(self, client_uid: str) -> None:
         """The client has no contract here any more."""
         self.last_use.pop(client_uid, None)
+        self.contracts.pop(client_uid, None)
         self._relied_on.discard(client_uid)
 
     def reset(self) -> None:

@@ -103,6 +103,7 @@ def _effect(effect: Effect) -> dict[str, Any]:
         "before": effect.before,
         "after": effect.after,
         "reason": effect.reason,
+        "lastUsedTime": format_time(effect.last_used) if effect.last_used is not None else None,
     }
 
 

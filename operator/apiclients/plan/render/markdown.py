@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from apiclients import __version__
-from apiclients.plan.model import ChangeKind, Entry, Plan, Severity
+from apiclients.plan.model import ChangeKind, Effect, Entry, Plan, Severity
 from apiclients.plan.render import words
 from apiclients.plan.values import counted
 from apiclients.resources.fields import format_time
@@ -111,7 +111,7 @@ def _lines(entry: Entry, plan: Plan) -> Iterator[str]:
         yield f"because of {_names([str(name) for name in entry.because])}"
     ended = entry.contracts_ended
     if ended:
-        yield f"**contracts ended ({len(ended)})**: {_names([_effect(e.object.key, e.reason) for e in ended])}"
+        yield f"**contracts ended ({len(ended)})**: {_names([_effect(e, plan) for e in ended])}"
     others = [e for e in entry.effects if e.change is not ChangeKind.CONTRACT_ENDED]
     for effect in others[:_MOST_NAMES]:
         yield f"{_code(str(effect.object))}: {effect.change} ({effect.before or 'new'} → {effect.after or 'gone'})"
@@ -172,8 +172,8 @@ def _names(names: list[str]) -> str:
     return shown + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
 
 
-def _effect(key: tuple[str, str], reason: str | None) -> str:
-    return f"{'/'.join(key)} {reason}" if reason else "/".join(key)
+def _effect(effect: Effect, plan: Plan) -> str:
+    return words.contract_ended("/".join(effect.object.key), effect, plan.now)
 
 
 def _folded(title: str, body: str, *, opened: bool = False) -> str:

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from apiclients.plan.model import ChangeKind, Entry, Plan, Severity
+from apiclients.plan.model import ChangeKind, Effect, Entry, Plan, Severity
 from apiclients.plan.render import words
 
 WIDTH = 100
@@ -107,7 +107,7 @@ def _details(entry: Entry, plan: Plan) -> Iterator[tuple[str, str]]:
     ):
         found = [e for e in entry.effects if e.change is change]
         if found:
-            yield label, f"{len(found)}: {_names(_effect(e.object.key, e.reason, entry) for e in found)}"
+            yield label, f"{len(found)}: {_names(_effect(e, entry, plan) for e in found)}"
     others = [e for e in entry.effects if e.change not in (ChangeKind.CONTRACT_ENDED, ChangeKind.CONTRACT_STARTED)]
     if others:
         yield "also", _names(f"{e.object}: {e.change} ({e.before or 'new'} -> {e.after or 'gone'})" for e in others)
@@ -122,9 +122,9 @@ def _details(entry: Entry, plan: Plan) -> Iterator[tuple[str, str]]:
         yield "note", note
 
 
-def _effect(key: tuple[str, str], reason: str | None, entry: Entry) -> str:
-    name = key[1] if key[0] == entry.object.namespace else "/".join(key)
-    return f"{name} ({reason})" if reason else name
+def _effect(effect: Effect, entry: Entry, plan: Plan) -> str:
+    key = effect.object.key
+    return words.contract_ended(key[1] if key[0] == entry.object.namespace else "/".join(key), effect, plan.now)
 
 
 def _losses(entry: Entry, plan: Plan) -> Iterator[tuple[str, str]]:

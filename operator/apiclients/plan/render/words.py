@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
-from apiclients.plan.model import ChangeKind, Entry, Finding, Plan, Severity
+from apiclients.plan.model import ChangeKind, Effect, Entry, Finding, Plan, Severity
 from apiclients.plan.values import counted
 from apiclients.resources.fields import format_duration, format_time
 from apiclients.resources.plan_rules import BY_ID
@@ -40,9 +40,16 @@ def when(moment: datetime, now: datetime) -> str:
 
 
 def last_used(moment: datetime, now: datetime) -> str:
-    """How long ago a client was used, which is known to the hour."""
+    """How long ago something was used, which is known to the hour."""
     past = now - moment
     return "less than an hour ago" if past < timedelta(hours=1) else f"{span(past - past % timedelta(hours=1))} ago"
+
+
+def contract_ended(name: str, effect: Effect, now: datetime) -> str:
+    """A contract that ends, with the operator's reason and when it was last used, so far as there are any."""
+    used = f"last used {last_used(effect.last_used, now)}" if effect.last_used is not None else ""
+    details = ", ".join(filter(None, (effect.reason, used)))
+    return f"{name} ({details})" if details else name
 
 
 def transition(entry: Entry) -> str:
