@@ -3,7 +3,8 @@
 Method. Half of N clients with N contracts, then N clients with 2 N contracts, all reconciled, the operator running. In
 each round the API server's CPU is measured in three windows, one after the other: without a gate (the floor); with one
 that nobody asks, which watches, proves and renews its Lease; and while 200 clients call all the time, so that the gate
-reads again what they use. A full list comes every ten minutes, less up to a fifth, and so in none of the windows: its
+reads again what they use. Before the first two windows the operator has written all that a gate's coming or going
+changes in statuses. A full list comes every ten minutes, less up to a fifth, and so in none of the windows: its
 cost is measured apart, several lists in a row, and its share is added to the gate at rest. Gates list identities in one
 page of the present state, which comes from the API server's watch cache; beside it stands the same in pages of 500,
 which come from etcd once nothing has changed for ten minutes, and here do not.
@@ -78,9 +79,10 @@ def _measured(plan: Plan, stand: Stand, population: Population) -> _Measured:
     found = _Measured(population)
     _, _, requests = run(make_requests(stand, min(_IN_USE, population.clients)))
     for _ in range(plan.rounds):
+        stand.settled()
         found.without.append(_cores(stand, lambda: time.sleep(plan.rest_seconds)))
         with running_gate(stand) as gate:
-            time.sleep(_SETTLE_SECONDS)
+            stand.settled()
             found.with_gate.append(_cores(stand, lambda: time.sleep(plan.rest_seconds)))
             _call(gate, requests.cached, _SETTLE_SECONDS)
             found.in_use.append(_cores(stand, lambda: _call(gate, requests.cached, plan.rest_seconds)))

@@ -38,6 +38,9 @@ _QUIET_SECONDS = 2.5
 _MOST_SECONDS = 1800.0
 _REQUESTS = "apiclient_operator_api_requests_total"
 _RECONCILES = "apiclient_operator_reconcile_total"
+_QUEUED = "apiclient_operator_queue_depth"
+#: All metrics of 10,000 clients take the operator some 40 ms: ten times a second, much of what is measured.
+_ASKED = "&".join(f"name[]={name}" for name in (_REQUESTS, _RECONCILES, _QUEUED))
 _WRITES = ("create", "update", "apply", "patch", "delete")
 
 
@@ -127,7 +130,7 @@ class Stand:
         """What the operator has done since it was started; empty while it does not answer yet."""
         assert self.operator.ready_url
         try:
-            with urlopen(self.operator.ready_url.replace("readyz", "metrics"), timeout=10) as answer:
+            with urlopen(self.operator.ready_url.replace("readyz", f"metrics?{_ASKED}"), timeout=10) as answer:
                 return _read(answer.read().decode())
         except OSError:
             return Counters()
@@ -269,6 +272,6 @@ def _read(metrics: str) -> Counters:
                 counters.refused[*what, labels["code"]] = int(float(value))
         elif name == _RECONCILES and labels["result"] == "success":
             counters.reconciles[labels["kind"]] = int(float(value))
-        elif name == "apiclient_operator_queue_depth":
+        elif name == _QUEUED:
             queued = float(value)
     return Counters(counters.writes, counters.refused, counters.reconciles, int(queued))

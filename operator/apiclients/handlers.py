@@ -2,7 +2,8 @@
 
 The way from what a person declares to the status that they read:
 
-1. kopf lists and watches the six kinds and calls a handler below with each event.
+1. The stores of the six kinds list them (`controllers.manager`). kopf watches from there
+   (`controllers.first_watch`) and calls a handler below with each event.
 2. The handler gives the object to the store of its kind (`controllers.store`), which puts it in order with lists, reads
    and own writes (`kube.object_state`) and tells of the change, if it is one.
 3. `controllers.cluster` feeds the change to `engine.relations`, which answers who has to be looked at again and why.
@@ -23,6 +24,7 @@ from typing import Any, Self
 import kopf
 
 from apiclients.controllers.cluster import Cluster
+from apiclients.controllers.first_watch import FirstWatch
 from apiclients.kube.client import KubeClient
 from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, APIS, CONTRACT_APPROVALS, CONTRACTS, TOKEN_ISSUERS
 from apiclients.resources.names import GROUP, VERSION
@@ -48,7 +50,8 @@ class OperatorMemo:
 @kopf.on.login(registry=registry)
 async def login(memo: OperatorMemo, **_: Any) -> kopf.AiohttpSession:
     """Let kopf in with the credentials, certificates and metrics of the operator's own client."""
-    return kopf.AiohttpSession(server=memo.kube.server, aiohttp_session=memo.kube.new_session(_KOPF_CONNECTIONS))
+    session = memo.kube.new_session(_KOPF_CONNECTIONS, [FirstWatch(memo.cluster.stores)])
+    return kopf.AiohttpSession(server=memo.kube.server, aiohttp_session=session)
 
 
 @kopf.on.event(GROUP, VERSION, API_CLIENTS.plural, registry=registry)

@@ -23,8 +23,11 @@ async def serve(
         reason = problem()
         return web.Response(text="ok\n") if reason is None else web.Response(status=503, text=f"{reason}\n")
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def metrics(request: web.Request) -> web.Response:
+        """All metrics, or those that ``name[]`` asks for, as Prometheus' own clients answer it."""
+        names = request.query.getall("name[]", [])
+        wanted = registry.restricted_registry(names) if names else registry
+        return web.Response(body=generate_latest(wanted), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])

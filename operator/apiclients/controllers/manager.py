@@ -287,7 +287,7 @@ class Manager:
     async def _resync(self) -> None:
         """Find what the watch missed: kopf never notices a deletion that it did not see.
 
-        The first time is soon, for what went between the first lists and kopf's own.
+        The first time is soon: where kopf had to list again, something may have gone between the two lists.
         """
         seconds = _FIRST_RESYNC_SECONDS
         while True:

@@ -18,7 +18,7 @@ class OperatorMetrics:
     """All metrics of one operator process, in a registry of its own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = CollectorRegistry(auto_describe=True)  # so that every collector can be asked for by name
         info = Gauge(f"{_PREFIX}_build_info", "Version of the operator.", ["version"], registry=self.registry)
         info.labels(version=__version__).set(1)
         self.leading = Gauge(f"{_PREFIX}_leading", "1 while this replica leads.", registry=self.registry)

@@ -64,6 +64,11 @@ class ObjectStore(Generic[T]):
         return {uid: key for key in self._state.store if (uid := self._state.uid_of(key)) is not None}
 
     @property
+    def version(self) -> int:
+        """Everything up to this version is here."""
+        return self._state.resource_version
+
+    @property
     def lost_events(self) -> int:
         """How many changes a list found that the watch did not deliver until the next one."""
         return self._state.lost_events

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, nullcontext
 from pathlib import Path
 from types import TracebackType
@@ -123,9 +123,11 @@ class KubeClient:
         """The API server's URL."""
         return self._transport.server
 
-    def new_session(self, limit: int = 20) -> aiohttp.ClientSession:
+    def new_session(
+        self, limit: int = 20, middlewares: Sequence[aiohttp.ClientMiddlewareType] = ()
+    ) -> aiohttp.ClientSession:
         """Open an aiohttp session with this client's TLS and ever fresh credentials, for kopf. The caller closes it."""
-        return self._transport.new_session(limit)
+        return self._transport.new_session(limit, middlewares)
 
     async def get(
         self,

@@ -88,16 +88,24 @@ class Transport:
         """The API server's URL."""
         return self._login.server
 
-    def new_session(self, limit: int) -> aiohttp.ClientSession:
+    def new_session(
+        self, limit: int, middlewares: Sequence[aiohttp.ClientMiddlewareType] = ()
+    ) -> aiohttp.ClientSession:
         """Open a session of at most `limit` connections that adds the current credentials to every request.
 
-        For libraries that bring their own requests (kopf), which are observed too; the caller closes it.
+        For libraries that bring their own requests (kopf), which are observed too and pass the `middlewares`; the
+        caller closes it.
         """
         traces = [_observing(self._observe, URL(self._login.server).path)] if self._observe is not None else []
-        return self._open_session(limit, decompress=True, traces=traces)
+        return self._open_session(limit, decompress=True, traces=traces, middlewares=middlewares)
 
     def _open_session(
-        self, limit: int, *, decompress: bool, traces: Sequence[aiohttp.TraceConfig] = ()
+        self,
+        limit: int,
+        *,
+        decompress: bool,
+        traces: Sequence[aiohttp.TraceConfig] = (),
+        middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
     ) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, socket_factory=_keepalive_socket),
@@ -107,7 +115,7 @@ class Transport:
             request_class=_request_class(self._login),
             auto_decompress=decompress,
             read_bufsize=256 * 1024,
-            middlewares=(self._authorize,),
+            middlewares=(*middlewares, self._authorize),
             trace_configs=list(traces),
         )
 
