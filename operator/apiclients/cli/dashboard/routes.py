@@ -14,6 +14,7 @@ from apiclients.cli.cluster.gather import gather
 from apiclients.cli.cluster.problems import sentence
 from apiclients.cli.dashboard.access import Access
 from apiclients.cli.dashboard.board import Board
+from apiclients.cli.dashboard.graph_view import graph_values
 from apiclients.cli.dashboard.guard import OPEN_PATH, guarding, opening, secure
 from apiclients.cli.dashboard.live import Live
 from apiclients.cli.dashboard.pages import render
@@ -65,6 +66,7 @@ def application(site: Site, access: Access, port: int) -> web.Application:
         ("/clients/{namespace}/{name}", _client(site)),
         ("/clients/{namespace}/{name}/{choice}", _what_if(site)),
         ("/timeline", _overview(site, "timeline.html", timeline_values)),
+        ("/graph", _overview(site, "graph.html", graph_values)),
         ("/live", Live(site.board).stream),
         *((f"/static/{name}", _static(name)) for name in _TYPES),
     ]
