@@ -69,11 +69,41 @@ async def test_the_focus_stays_while_the_list_changes(opened: Tab, objects: Obje
     assert await opened.run("document.activeElement.getAttribute('href')") == "/clients/team-a/stock-2.0"
 
 
-@pytest.mark.parametrize("path", ["/", "/clients/team-a/stock-2.0"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/clients/team-a/stock-2.0", "/timeline", "/timeline?by=day", "/graph", "/graph?client=team-a/billing-1.0"],
+)
 async def test_narrow_screens_need_no_scrolling_sideways(opened: Tab, stranger: Browser, path: str) -> None:
     await opened.look(width=360, height=700)
     await opened.go(f"{stranger.origin}{path}", LIVE)
     assert await opened.run("document.documentElement.scrollWidth") <= 360
+
+
+async def test_the_graph_by_keyboard(opened: Tab, stranger: Browser, objects: Objects) -> None:
+    await objects.put("contracts", samples.contract("invoices", in_force="basic"))
+    await opened.go(f"{stranger.origin}/graph", f"{LIVE} && document.querySelector('svg.graph a')")
+    box = 'a[href="/graph?owner=billing%40example.com"]'
+    await opened.until(f"document.querySelector('svg.graph {box} path')")
+    await opened.run(f"document.querySelector('svg.graph {box}').focus()")
+    await objects.put("contracts", samples.contract("ledger", in_force="basic"))
+    await opened.until("document.querySelector('main').textContent.includes('2 contracts')")
+    assert await opened.run("document.activeElement.closest('svg.graph') !== null")
+    await opened.press("Enter")
+    await opened.until("location.search === '?owner=billing%40example.com' && document.querySelector('svg .contract')")
+    assert opened.complaints == []
+
+
+async def test_filters_of_the_timeline_stay_on_it(opened: Tab, stranger: Browser) -> None:
+    await opened.go(f"{stranger.origin}/timeline", LIVE)
+    await opened.press("/")
+    for key in "billing":
+        await opened.press(key)
+    await opened.until("location.pathname + location.search === '/timeline?q=billing'")
+    await opened.until("document.querySelectorAll('tbody td a').length === 1")
+    await opened.run("document.querySelector('svg.bars a').focus()")
+    await opened.press("Enter")
+    await opened.until("location.search.includes('on=2026-05-11')")
+    assert opened.complaints == []
 
 
 async def test_text_of_others_runs_nothing(opened: Tab, stranger: Browser, objects: Objects) -> None:

@@ -94,7 +94,7 @@ async def test_what_ends_within_90_days(dashboard: Opening) -> None:
             ("in 21h", "The retirement becomes final", "Retirement"),
             ("in 24h", "The retirement of Api old becomes final", "Retirement"),
             ("in 24h", "The secret expires", "Credential"),
-            ("in 2d", "Hold all of a selector, 0 now, ends", "Hold"),
+            ("in 2d", "Hold all ends: a selector", "Hold"),
             ("in 30d", "Contract soon for Api orders/soon ends (Active)", "Contract"),
             ("in 75d", "The operator issues a new secret, because it grows old", "Rotation"),
         ]

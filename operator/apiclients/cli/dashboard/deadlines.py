@@ -85,9 +85,8 @@ def of_holds(holds: Iterable[ApiClientHold], lines: Lines, now: datetime) -> Ite
         if view.expires_time is None or not in_force(view, now.timestamp()):
             continue
         client = hold.spec.client_name
-        of = "" if client is not None else f" of {hold_line(hold).by}, {hold.status.stopped_count or 0} now,"
         owner = _owner(lines, view.namespace, client) if client is not None else None
-        what = f"Hold {view.name}{of} ends"
+        what = f"Hold {view.name} ends" if client is not None else f"Hold {view.name} ends: {hold_line(hold).by}"
         yield Deadline(view.expires_time, Kind.HOLD, view.namespace, client, owner, what, Mark.PLAIN)
 
 

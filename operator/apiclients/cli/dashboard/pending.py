@@ -40,10 +40,7 @@ def pending_requests(relations: Relations) -> Requests:
     return Requests(
         pending=(*_by_contracts(relations), *_by_apis(relations)),
         approvals={namespace: tuple(found) for namespace, found in approvals.items()},
-        notes=(
-            *(text for resource, text in _MISSING.items() if not relations.may_read(resource)),
-            *relations.unreadable(*_MISSING),
-        ),
+        notes=relations.notes(_MISSING),
         scope=relations.namespace if relations.may_read(CONTRACT_APPROVALS) else "",
     )
 

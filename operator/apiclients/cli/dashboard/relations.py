@@ -1,7 +1,7 @@
 """The contracts, Apis and approvals that pages show, kept up to date by watches, so far as they may be read."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,7 +42,7 @@ class ContractNode:
     #: When it ends by itself.
     ends: datetime | None
     #: What it asks for, while it waits for an approval.
-    pending: PendingRequest | None
+    pending: PendingRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class ApiNode:
     #: When its retirement becomes final; None for one that is not retired, or is for good.
     final: datetime | None
     #: Which contracts wait for an approval, as its status says: some of them where there are many.
-    waiting: tuple[Request, ...]
+    waiting: tuple[Request, ...] = ()
 
 
 class Relations:
@@ -103,11 +103,11 @@ class Relations:
         """Whether objects of a kind may be read, which ``following`` has found out."""
         return resource in self._followed
 
-    def unreadable(self, *resources: ResourceType) -> Iterable[str]:
-        """Sentences about the objects of these kinds that this version of the plugin cannot read (rule 32)."""
-        for resource in resources:
-            store = self._reflectors[resource].store
-            yield from sorted(one.text for one in store.values() if isinstance(one, Unreadable))
+    def notes(self, missing: Mapping[ResourceType, str]) -> tuple[str, ...]:
+        """Of each kind what it means if it may not be read (``missing``), and what cannot be read (rule 32)."""
+        stores = (self._reflectors[resource].store for resource in missing)
+        bad = sorted(one.text for store in stores for one in store.values() if isinstance(one, Unreadable))
+        return (*(text for resource, text in missing.items() if not self.may_read(resource)), *bad)
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:

@@ -16,6 +16,7 @@ from apiclients.cli.dashboard.access import Access
 from apiclients.cli.dashboard.approvals import approvable, find_requests, read_approval_query, request_lines
 from apiclients.cli.dashboard.board import Board
 from apiclients.cli.dashboard.gates import MOST_NAMED, read_gates
+from apiclients.cli.dashboard.graph_view import graph_values
 from apiclients.cli.dashboard.guard import OPEN_PATH, guarding, opening, secure
 from apiclients.cli.dashboard.live import Live
 from apiclients.cli.dashboard.pages import render
@@ -73,6 +74,7 @@ def application(site: Site, access: Access, port: int) -> web.Application:
         ("/clients/{namespace}/{name}/{choice}", _what_if(site)),
         ("/contracts/{namespace}/{name}/plan", _plan_change(site)),
         ("/timeline", _overview(site, "timeline.html", timeline_values)),
+        ("/graph", _overview(site, "graph.html", graph_values)),
         ("/live", Live(site.board).stream),
         *((f"/static/{name}", _static(name)) for name in _TYPES),
     ]

@@ -6,7 +6,6 @@ from typing import Any
 
 from apiclients.cli.dashboard.board import Board
 from apiclients.cli.dashboard.deadlines import Deadline, Kind, of_apis, of_clients, of_contracts, of_holds
-from apiclients.cli.dashboard.relations import Relations
 from apiclients.cli.dashboard.timeline import Grouping, read_timeline_query, timeline
 from apiclients.cli.screens.listing import ClientLine
 from apiclients.kube.kinds import APIS, CONTRACTS
@@ -25,7 +24,7 @@ def timeline_values(parameters: Mapping[str, str], board: Board) -> dict[str, An
         "owners": sorted({line.owner for line in lines.values() if line.owner}),
         "kinds": list(Kind),
         "groupings": list(Grouping),
-        "unread": _unread(board.relations),
+        "unread": board.relations.notes(_MISSING),
         "unforeseen": board.unforeseen,
     }
 
@@ -34,11 +33,6 @@ _MISSING = {
     CONTRACTS: "You may not read contracts: their ends are not shown",
     APIS: "You may not read Apis: the ends of their retirements are not shown",
 }
-
-
-def _unread(relations: Relations) -> tuple[str, ...]:
-    missing = (text for resource, text in _MISSING.items() if not relations.may_read(resource))
-    return (*missing, *relations.unreadable(*_MISSING))
 
 
 def _deadlines(board: Board, lines: Mapping[NamespacedName, ClientLine], now: datetime) -> Iterator[Deadline]:
