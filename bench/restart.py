@@ -3,7 +3,8 @@
 Method. A bare paged list of everything that the operator watches (``bench.floors.list_floor``, in this process, so
 without the start of an interpreter) and a restart alternate. Wall time is from the start of the process until every
 object was looked at and the queue is empty, by the operator's metrics. Then it is watched for some seconds: it must
-not write. The same again with as many contracts more.
+not write. Then as many contracts are created beside it; the time counts from the loader's start until all are
+Active and nothing is written any more. The same again with these.
 """
 
 import time
@@ -13,7 +14,7 @@ from bench import machine
 from bench.floors import Cost, list_floor
 from bench.population import Population
 from bench.report import Figure, Goal, Plot, Result, Series, Target
-from bench.stand import Plan, Stand, all_seen, open_populated, run
+from bench.stand import QUIET_SECONDS, Plan, Stand, all_seen, open_populated, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,12 @@ def measured(plan: Plan, stand: Stand) -> Result:
     stand.add_contracts(full)
     loaded = time.monotonic() - started
     writes = stand.settled().all_writes()
+    settled = max(loaded, time.monotonic() - started - QUIET_SECONDS)
     stand.settle(full)
+    storm = f"{plan.contracts:,} contracts created beside a running operator: all Active"
+    result.figures.append(Figure(storm, "s", [settled], [loaded], "s loader", Target("<=", 1.3)))
     result.notes.append(
-        f"{plan.contracts:,} contracts were created in {loaded:.1f} s beside a running operator, all Active "
-        f"{max(0.0, time.monotonic() - started - loaded - 5):.1f} s later; it wrote {writes:,} times for them; "
-        f"API server CPU {stand.api_server_cpu() - before:.1f} s"
+        f"it wrote {writes:,} times for these contracts; API server CPU {stand.api_server_cpu() - before:.1f} s"
     )
     second = _rounds(stand, full, plan.rounds)
     result.figures += _figures(f"and {plan.contracts:,} contracts", *second, None, None)
@@ -80,7 +82,7 @@ def _rounds(stand: Stand, population: Population, rounds: int) -> tuple[list[Res
 
 
 def _memory(plan: Plan) -> Target | None:
-    return Target("<=", 160, Goal.MEDIAN) if plan.clients >= 10_000 else None
+    return Target("<=", 150, Goal.MEDIAN) if plan.clients >= 10_000 else None
 
 
 def _figures(

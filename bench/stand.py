@@ -34,7 +34,8 @@ T = TypeVar("T")
 
 _WARM_UP = 20
 _POLL_SECONDS = 0.1
-_QUIET_SECONDS = 2.5
+#: For so long nothing may be written in what counts as settled.
+QUIET_SECONDS = 2.5
 _MOST_SECONDS = 1800.0
 _REQUESTS = "apiclient_operator_api_requests_total"
 _RECONCILES = "apiclient_operator_reconcile_total"
@@ -149,7 +150,7 @@ class Stand:
     def settled(self) -> Counters:
         """Wait until nothing is written any more, Events included."""
         seen, since = self.counters(), time.monotonic()
-        while time.monotonic() - since < _QUIET_SECONDS:
+        while time.monotonic() - since < QUIET_SECONDS:
             time.sleep(_POLL_SECONDS)
             now = self.counters()
             if (_but_leases(now.writes), now.reconciles, now.queued) != (_but_leases(seen.writes), seen.reconciles, 0):

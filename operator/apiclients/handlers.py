@@ -41,6 +41,8 @@ class OperatorMemo:
 
     kube: KubeClient
     cluster: Cluster
+    #: Of this process: kopf may log in again.
+    first_watch: FirstWatch
 
     def __copy__(self) -> Self:
         """Kopf copies the memo for each object, for handlers that keep something in it. These do not."""
@@ -50,7 +52,7 @@ class OperatorMemo:
 @kopf.on.login(registry=registry)
 async def login(memo: OperatorMemo, **_: Any) -> kopf.AiohttpSession:
     """Let kopf in with the credentials, certificates and metrics of the operator's own client."""
-    session = memo.kube.new_session(_KOPF_CONNECTIONS, [FirstWatch(memo.cluster.stores)])
+    session = memo.kube.new_session(_KOPF_CONNECTIONS, [memo.first_watch])
     return kopf.AiohttpSession(server=memo.kube.server, aiohttp_session=session)
 
 

@@ -10,6 +10,7 @@ import kopf
 
 from apiclients import __version__, handlers
 from apiclients.controllers import health
+from apiclients.controllers.first_watch import FirstWatch
 from apiclients.controllers.manager import Manager
 from apiclients.controllers.metrics import OperatorMetrics
 from apiclients.controllers.tasks import until_signal
@@ -49,7 +50,7 @@ async def _watch(manager: Manager, identity: str) -> None:
         standalone=True,
         clusterwide=True,
         identity=identity,  # type: ignore[arg-type]  # a name of its own for str; without it, kopf needs a user name
-        memo=handlers.OperatorMemo(manager.kube, manager.cluster),
+        memo=handlers.OperatorMemo(manager.kube, manager.cluster, FirstWatch(manager.cluster.stores)),
     )
 
 

@@ -76,18 +76,11 @@ async def test_only_the_first_list_is_cut_short(server: tuple[Server, TestServer
     assert cluster.clients.undelivered.behind == 0, "kopf's list has nothing to show"
 
 
-async def test_a_list_that_failed_is_tried_again_in_the_same_way(
-    server: tuple[Server, TestServer], cluster: Cluster
+@pytest.mark.parametrize("failure", [410, 503, 504])
+async def test_a_version_that_cannot_be_had_leads_to_a_whole_list(
+    server: tuple[Server, TestServer], cluster: Cluster, failure: int
 ) -> None:
-    server[0].statuses = [503]
-    assert await listed(cluster, server[1], "limit=500", "limit=500") == [503, 200]
-    assert server[0].asked == [RESUMED, RESUMED]
-
-
-async def test_a_version_that_is_gone_leads_to_a_whole_list(
-    server: tuple[Server, TestServer], cluster: Cluster
-) -> None:
-    server[0].statuses = [410]
+    server[0].statuses = [failure]
     assert await listed(cluster, server[1], "limit=500") == [200]
     assert server[0].asked == [RESUMED, {"limit": "500"}]
     assert cluster.clients.undelivered.behind == 1, "kopf's list will show it"

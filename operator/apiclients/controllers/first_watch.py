@@ -13,11 +13,10 @@ from apiclients.controllers.store import ObjectStore
 
 #: No object has this name.
 _NOTHING = {"fieldSelector": "metadata.name=-", "resourceVersionMatch": "Exact"}
-_GONE = 410
 
 
 class FirstWatch:
-    """A middleware of kopf's session. Any list but the first of a kind passes as it is."""
+    """A middleware of kopf's session. Any list but the first of a kind passes as it is, and so does one that fails."""
 
     def __init__(self, stores: Iterable[ObjectStore[Any]]) -> None:
         """``stores`` have been loaded before kopf starts."""
@@ -30,18 +29,15 @@ class FirstWatch:
         path = self._first_list(request)
         if path is None:
             return await handler(request)
-        store, asked = self._stores[path], request.url
+        store, asked = self._stores.pop(path), request.url
         request.url = asked.update_query(_NOTHING | {"resourceVersion": str(store.version)})
         response = await handler(request)
-        if response.status == _GONE:  # the version has been compacted since
-            response.release()
-            del self._stores[path]
-            request.url = asked
-            return await handler(request)
         if response.ok:
-            del self._stores[path]
             store.undelivered.list_ended()
-        return response
+            return response
+        response.release()  # 410: the version has been compacted since
+        request.url = asked
+        return await handler(request)
 
     def _first_list(self, request: aiohttp.ClientRequest) -> str | None:
         if request.method != "GET" or "watch" in request.url.query:
