@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from apiclients.cli.cluster.connection import Session
 from apiclients.cli.dashboard.probing import probe
@@ -12,9 +12,11 @@ from apiclients.cli.screens.text import UNKNOWN
 from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.errors import ForbiddenError
 from apiclients.kube.kinds import APIS, CONTRACTS
-from apiclients.kube.objects import JsonObject
+from apiclients.kube.objects import JsonObject, ResourceType
 from apiclients.resources.objects import Api, Contract
 from apiclients.resources.refs import NamespacedName
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class Relations:
         self._contracts = self._reflector(CONTRACTS, _contract)
         self._apis = self._reflector(APIS, _api)
 
-    def _reflector(self, resource: Any, convert: Callable[[JsonObject], Any]) -> Reflector[Any]:
-        def on_change(change: Change[Any]) -> None:
+    def _reflector(self, resource: ResourceType, convert: Callable[[JsonObject], T]) -> Reflector[T]:
+        def on_change(change: Change[T]) -> None:
             if change.new is not None:
                 self._bad.discard((resource.kind, change.key))
             self._changed()
