@@ -163,6 +163,16 @@ async def test_what_may_not_be_read_is_said(objects: Objects, dashboard: Opening
 
 
 @pytest.mark.usefixtures("contracts")
+async def test_one_namespace(dashboard: Opening) -> None:
+    async with dashboard("team-a") as browser:
+        await browser.open()
+        page = await browser.page("/graph?api=orders/ledger")
+        assert [row[1] for row in cells(page)] == ["ledger"]
+        assert "Only contracts in namespace team-a are shown" in page
+        assert "Api orders/ledger" in boxes(page)
+
+
+@pytest.mark.usefixtures("contracts")
 async def test_nothing_but_reads(browser: Browser, server: FakeServer) -> None:
     for query in ("", "?by=namespace", f"?client={BILLING}&hops=2", "?api=orders/ledger"):
         await browser.page(f"/graph{query}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import aiohttp
@@ -77,3 +78,21 @@ async def test_a_client_and_what_unblocks_it(team: Team, browser: Browser, plugi
         "desiredStatus: Retired",
     ):
         assert words in page
+
+
+async def test_the_timeline_and_the_graph(team: Team, browser: Browser) -> None:
+    await asyncio.to_thread(team.declare, "billing", owner="billing@example.com")
+    declare_api(team, "orders", {"name": "basic"})
+    ends = (datetime.now(UTC) + timedelta(days=20)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    await asyncio.to_thread(declare_contract, team, "basic", "billing", "orders", plan="basic", status="Active")
+    patch = f'{{"spec": {{"endTime": "{ends}"}}}}'
+    await asyncio.to_thread(team.kubectl, "patch", "contract", "basic", "--type=merge", f"--patch={patch}")
+    async with browser.live() as events, asyncio.timeout(PATIENCE):
+        while "ends (Active)" not in (page := unescape(await browser.page("/timeline"))):
+            await events.next()
+        assert "The operator issues a new secret, because it grows old" in page
+        address = f"/graph?client={team.namespace}/billing"
+        while ">Active</text>" not in (page := unescape(await browser.page(address))):
+            await events.next()
+    assert f"Api {team.namespace}/orders: Published" in page
+    assert "You may not read" not in page

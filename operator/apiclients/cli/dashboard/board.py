@@ -61,7 +61,7 @@ class Board:
         self._lines: dict[NamespacedName, ClientLine] = {}
         self._holds: defaultdict[str, dict[str, ApiClientHold]] = defaultdict(dict)
         self._dirty: set[NamespacedName] = set()
-        #: Whose future may be another one.
+        #: For whom to look ahead again.
         self._unforeseen: set[NamespacedName] = set()
         #: What comes for each client; ``unforeseen`` says for how many it is not known.
         self.ahead = Ahead()
@@ -190,7 +190,7 @@ class Board:
             self._revision.advance()
 
     def _work(self) -> None:
-        """One piece of it; lines first."""
+        """Make one line, or look ahead for one client; lines go first."""
         if self._dirty:
             key = self._dirty.pop()
             self._make_line(key)

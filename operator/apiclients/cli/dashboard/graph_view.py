@@ -87,8 +87,14 @@ def graph_values(parameters: Mapping[str, str], board: Board) -> dict[str, Any]:
         "statuses": list(ContractStatusName),
         "groupings": [By.NAMESPACE],
         "scope": _scope(query),
-        "unread": relations.notes(_MISSING),
+        "unread": (*relations.notes(_MISSING), *_not_read(board)),
     }
+
+
+def _not_read(board: Board) -> tuple[str, ...]:
+    if board.namespace is None:
+        return ()
+    return (f"Only contracts in namespace {board.namespace} are shown. Clients of others may use its Apis, too.",)
 
 
 def _scope(query: GraphQuery) -> str:
