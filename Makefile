@@ -55,8 +55,8 @@ test-alerts: $(READY) ## Test the alerts with promtool, which is built from its 
 test-pods: cluster ## Install the chart on a node with real pods, and disturb it under load (root on Linux; builds the node once per machine)
 	@$(BIN)/python -m pytest -m pods tests/pods
 
-test-browser: $(READY) ## Look at the dashboard in a real browser (needs Chromium, and is skipped without)
-	@$(BIN)/python -m pytest -m browser tests/cli/dashboard
+test-browser: $(READY) ## Test the dashboard in Chromium, with axe (installs Chromium as root; skipped where it or npm is missing)
+	@$(BIN)/python -m pytest -m browser -rs tests/cli/dashboard
 
 image: $(READY) ## Build the container image with docker, podman or buildah; IMAGE=name:tag, IMAGE_FLAGS=... for the builder
 	@$(BIN)/python -m image $(if $(IMAGE),--tag=$(IMAGE)) --flags='$(IMAGE_FLAGS)'
@@ -104,8 +104,9 @@ generate: $(READY) ## Write crds/, the reference pages in docs/ and the chart's 
 	@$(BIN)/python -m tests.rulebook docs/rules.md
 	@$(BIN)/python -m chart manifests/chart
 
-pictures: cluster ## Write docs/pictures and docs/demo.md from what plugin and demonstration print on a real API server
+pictures: cluster ## Write docs/pictures and docs/demo.md from what plugin, demonstration and dashboard show (needs Chromium)
 	@$(BIN)/python -m demo.pictures docs
+	@$(BIN)/python -m tests.cli.dashboard.pictures docs/pictures
 
 lock: $(READY) ## Pin all requirements anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml -o requirements.lock

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
+import os
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +18,8 @@ import aiohttp
 
 from tests.toolkit.waiting import async_eventually
 
+#: Installing it from Debian's packages fetches some 100 MB.
+_INSTALL_SECONDS = 900
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _SECONDS = 60.0
 
@@ -23,6 +27,38 @@ _SECONDS = 60.0
 def find_chromium() -> str | None:
     """The program, where it is installed."""
     return next((path for name in _NAMES if (path := shutil.which(name)) is not None), None)
+
+
+class NoChromiumError(Exception):
+    """There is no Chromium; the message says why."""
+
+
+def chromium_program() -> str:
+    """The program, installed first by apt-get where that may be done. Raises NoChromiumError."""
+    found = find_chromium()
+    if found is not None:
+        return found
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise NoChromiumError("Chromium is not on PATH, and only root can install it with apt-get: install chromium")
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
+        _apt(command)
+    found = find_chromium()
+    if found is None:
+        raise NoChromiumError("apt-get has installed chromium, but it is not on PATH")
+    return found
+
+
+def _apt(command: list[str]) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        done = subprocess.run(
+            ["apt-get", "--quiet", *command],
+            env=environment, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise NoChromiumError(f"apt-get {command[0]} took longer than {_INSTALL_SECONDS} s") from None
+    if done.returncode != 0:
+        raise NoChromiumError(f"apt-get {' '.join(command)} failed: {done.stderr.strip()[-300:]}")
 
 
 @dataclass

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.cli.dashboard.chromium import Tab, chromium, find_chromium
+from tests.cli.dashboard.chromium import NoChromiumError, Tab, chromium, chromium_program
 from tests.cli.dashboard.gallery import PAGES, furnish
 from tests.cli.dashboard.scene import Objects, running
 from tests.kube.fake import FakeServer
@@ -25,9 +25,10 @@ async def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--all", action="store_true", help="every page: light, dark and 380 px wide")
     args = parser.parse_args()
-    program = find_chromium()
-    if program is None:
-        print("error: Chromium is not installed: apt-get install chromium", file=sys.stderr)
+    try:
+        program = await asyncio.to_thread(chromium_program)
+    except NoChromiumError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as scratch:
         await _take(program, Path(scratch), args.folder.resolve(), everything=args.all)

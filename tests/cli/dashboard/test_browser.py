@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli import samples
-from tests.cli.dashboard.chromium import Tab, chromium, find_chromium
+from tests.cli.dashboard.chromium import NoChromiumError, Tab, chromium, chromium_program
 from tests.cli.dashboard.conftest import Opening
+from tests.cli.dashboard.gallery import PAGES, furnish
 from tests.cli.dashboard.scene import Browser, Objects
+from tests.toolkit.npm import NpmError, npm_packages
 
 pytestmark = pytest.mark.browser
 
 LIVE = "document.getElementById('connection')?.textContent === 'live'"
 
 
+@pytest.fixture(scope="session")
+def program() -> str:
+    """Chromium."""
+    try:
+        return chromium_program()
+    except NoChromiumError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture
-async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
+async def tab(program: str, tmp_path: Path) -> AsyncIterator[Tab]:
     """An empty page."""
-    program = find_chromium()
-    if program is None:
-        pytest.skip("there is no Chromium: apt-get install chromium, or put one on the PATH")
     async with chromium(program, tmp_path / "profile") as opened:
         await opened.look()
         yield opened
@@ -125,3 +134,48 @@ async def test_a_dashboard_that_has_ended_is_said(tab: Tab, dashboard: Opening) 
     async with dashboard() as browser:
         await tab.go(browser.link, LIVE)
     await tab.until("document.getElementById('connection').textContent.startsWith('No connection')")
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of axe-core, which finds what keeps people from using a page."""
+    try:
+        return (npm_packages(Path(__file__).parent / "axe") / "axe-core" / "axe.min.js").read_text()
+    except NpmError as error:
+        pytest.skip(f"axe-core cannot be installed: {error}")
+
+
+LOOKS: dict[str, dict[str, Any]] = {"light": {}, "dark": {"dark": True}, "narrow": {"width": 380}}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_no_page_has_what_axe_finds(
+    axe: str, tab: Tab, objects: Objects, dashboard: Opening, repository: Path, look: str
+) -> None:
+    """With all details open, so that what is in them is looked at too."""
+    await furnish(objects, repository)
+    await tab.look(**LOOKS[look])
+    async with dashboard() as browser:
+        await tab.go(browser.link, "location.pathname === '/'")
+        found = {name: await violations(tab, browser.origin + path, axe) for name, path in PAGES.items()}
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+async def violations(tab: Tab, address: str, axe: str) -> list[str]:
+    """What axe finds on a page, with the first elements."""
+    await tab.go(address, "document.getElementById('live')")
+    await tab.run("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+    await tab.run(f"{axe}; true")
+    found = await tab.run(
+        "axe.run().then((all) => all.violations.map((one) =>"
+        " `${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html).join(' ')}`))"
+    )
+    return list(found)
+
+
+async def test_axe_finds_what_is_wrong(axe: str, opened: Tab) -> None:
+    """So that the test above can fail."""
+    await opened.run("document.querySelector('main').append(document.createElement('button'))")
+    await opened.run(f"{axe}; true")
+    found = await opened.run("axe.run().then((all) => all.violations.map((one) => one.id))")
+    assert "button-name" in found
