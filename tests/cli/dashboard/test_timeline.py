@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from apiclients.cli.dashboard.ahead import Ahead
 from apiclients.cli.dashboard.deadlines import Deadline, Kind
-from apiclients.cli.dashboard.query import QueryError
+from apiclients.cli.dashboard.paging import QueryError
 from apiclients.cli.dashboard.timeline import HORIZON, PAGE_SIZE, Grouping, read_timeline_query, timeline
 from apiclients.cli.screens.foresight import Coming
 from apiclients.cli.screens.text import Mark
