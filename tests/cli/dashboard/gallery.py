@@ -24,6 +24,9 @@ PAGES = {
     "delete": "/clients/team-a/billing-1.0/delete",
     "approvals": "/approvals",
     "gates": "/gates",
+    "timeline": "/timeline",
+    "graph": "/graph",
+    "neighbours": "/graph?client=team-a/billing-1.0",
     "missing": "/nothing",
 }
 

@@ -15,7 +15,12 @@ from tests.cli.dashboard.scene import Objects, running
 from tests.kube.fake import FakeServer
 
 #: Pictures in docs/: the page, and the height of the window.
-_IN_DOCS = {"dashboard": ("clients", 700), "dashboard-what-if": ("retire", 1000)}
+_IN_DOCS = {
+    "dashboard": ("clients", 700),
+    "dashboard-what-if": ("retire", 1000),
+    "dashboard-timeline": ("timeline", 900),
+    "dashboard-graph": ("neighbours", 900),
+}
 _LIVE = "document.getElementById('connection') && document.readyState === 'complete'"
 
 
