@@ -63,7 +63,7 @@ def graph_values(parameters: Mapping[str, str], board: Board) -> dict[str, Any]:
     query, seen = read_graph_query(parameters), board.seen()
     relations = board.relations
     clients = {(line.namespace, line.name): line for line in seen.lines}
-    contracts = [relations.contracts[key] for key in sorted(relations.contracts)]
+    contracts = tuple(relations.contracts.values())
     found = graph(query, Known(clients, contracts, relations.apis))
     owners = sorted({line.owner for line in seen.lines if line.owner})
     return {
