@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html import unescape
+from time import process_time
 
 import pytest
 
@@ -222,6 +223,13 @@ def test_long_graphs_have_pages() -> None:
     assert graph(read_graph_query({"namespace": "a", "page": "9"}), known) == pages[-1]
     overview = graph(read_graph_query({}), known)
     assert (len(overview.left), overview.pages, overview.total) == (MOST_GROUPS, 4, 100)
+
+
+@pytest.mark.parametrize("query", [{}, {"by": "namespace"}, {"namespace": "a"}, {"api": "o/api-0", "hops": "2"}])
+def test_2000_clients_are_drawn_within_a_second(query: dict[str, str]) -> None:
+    known, began = many(2000, 2), process_time()
+    graph(read_graph_query(query), known)
+    assert process_time() - began <= 1
 
 
 def test_a_client_is_on_one_page_whatever_it_has() -> None:

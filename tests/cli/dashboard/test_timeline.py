@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import date, timedelta
 from html import unescape
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -267,3 +268,11 @@ def test_pages_of_a_long_list() -> None:
     assert (first.first, first.shown, first.previous, first.next) == (1, 100, None, "/timeline?page=2")
     assert (last.first, last.shown, last.previous, last.next) == (101, 20, "/timeline", None)
     assert first.groups[0].total == last.groups[0].total == 120
+
+
+def test_6000_deadlines_are_shown_within_a_second() -> None:
+    one = Deadline(NOW, Kind.CONTRACT, "a", "c", "o", "", Mark.PLAIN)
+    many = [replace(one, time=NOW + timedelta(minutes=20 * number), what=str(number)) for number in range(6000)]
+    began = process_time()
+    assert timeline(read_timeline_query({"by": "day"}), many, NOW).total == 6000
+    assert process_time() - began <= 1

@@ -1,8 +1,9 @@
 """The graph of clients, contracts and Apis that a page draws: chosen, put together, cut into pages. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from apiclients.cli.dashboard.graph_query import NO_OWNER, By, GraphQuery, graph_url
 from apiclients.cli.dashboard.layout import Layout, Pair, arrange
@@ -91,13 +92,20 @@ class _Row:
     links: tuple[tuple[NamespacedName, Link], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """A row that is made only for the page that it is on."""
+
+    height: int
+    make: Callable[[], _Row]
+
+
 def graph(query: GraphQuery, known: Known) -> Graph:
     """The page that was asked for. Raises CliError where its client or Api is not there."""
     rows = _overview(query, known) if query.overview else _clients(query, known)
-    heights = [1 if query.overview else max(1, len(row.links)) for row in rows]
-    pages = _pages(rows, heights, MOST_GROUPS if query.overview else MOST_ROWS)
+    pages = _pages(rows, MOST_GROUPS if query.overview else MOST_ROWS)
     page = min(query.page, len(pages))
-    shown = pages[page - 1]
+    shown = [row.make() for row in pages[page - 1]]
     right = _right(query, known, shown)
     index = {key: number for number, (key, _) in enumerate(right)}
     pairs = tuple((at, index[key]) for at, row in enumerate(shown) for key, _ in row.links)
@@ -114,23 +122,23 @@ def graph(query: GraphQuery, known: Known) -> Graph:
     )
 
 
-def _pages(rows: Sequence[_Row], heights: Sequence[int], most: int) -> list[list[_Row]]:
+def _pages(rows: Iterable[_Outline], most: int) -> list[list[_Outline]]:
     """The rows, in pages that are as long as may be."""
-    pages: list[list[_Row]] = [[]]
+    pages: list[list[_Outline]] = [[]]
     height = 0
-    for row, takes in zip(rows, heights, strict=True):
-        if pages[-1] and height + takes > most:
+    for row in rows:
+        if pages[-1] and height + row.height > most:
             pages.append([])
             height = 0
         pages[-1].append(row)
-        height += takes
+        height += row.height
     return pages
 
 
 # The overview: clients put together by owner or namespace, Apis by namespace.
 
 
-def _overview(query: GraphQuery, known: Known) -> list[_Row]:
+def _overview(query: GraphQuery, known: Known) -> list[_Outline]:
     clients = Counter(_group(query, line) for line in known.clients.values())
     bundles: dict[str, dict[str, Counter[ContractStatusName]]] = {group: {} for group in clients}
     for contract in known.contracts:
@@ -139,7 +147,11 @@ def _overview(query: GraphQuery, known: Known) -> list[_Row]:
             group = _group_of_contract(query, contract, known)
             bundles.setdefault(group, {}).setdefault(contract.api[0], Counter())[status] += 1
     rows = ((group, bundles[group]) for group in sorted(bundles))
-    return [_group_row(query, group, clients[group], found) for group, found in rows if found or not query.status]
+    return [
+        _Outline(1, partial(_group_row, query, group, clients[group], found))
+        for group, found in rows
+        if found or not query.status
+    ]
 
 
 def _group(query: GraphQuery, line: ClientLine) -> str:
@@ -173,7 +185,7 @@ def _bundle(
 # Single clients with their contracts.
 
 
-def _clients(query: GraphQuery, known: Known) -> list[_Row]:
+def _clients(query: GraphQuery, known: Known) -> list[_Outline]:
     _check_center(query, known)
     of_client: dict[NamespacedName, list[ContractNode]] = {}
     for contract in _chosen(query, known):
@@ -183,7 +195,8 @@ def _clients(query: GraphQuery, known: Known) -> list[_Row]:
     if query.client is not None:
         keys.add(query.client)
     order = sorted(keys, key=lambda key: (key != query.client, key))
-    return [_client_row(query, key, known, of_client.get(key, ())) for key in order]
+    found = ((key, of_client.get(key, [])) for key in order)
+    return [_Outline(max(1, len(mine)), partial(_client_row, query, key, known, mine)) for key, mine in found]
 
 
 def _check_center(query: GraphQuery, known: Known) -> None:

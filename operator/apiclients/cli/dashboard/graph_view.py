@@ -69,7 +69,7 @@ def graph_values(parameters: Mapping[str, str], board: Board) -> dict[str, Any]:
     query, seen = read_graph_query(parameters), board.seen()
     relations = board.relations
     clients = {(line.namespace, line.name): line for line in seen.lines}
-    contracts = sorted(relations.contracts, key=lambda one: (one.line.namespace, one.line.name))
+    contracts = tuple(relations.contracts)
     apis = {(one.namespace, one.name): one for one in relations.apis}
     found = graph(query, Known(clients, contracts, apis))
     owners = sorted({line.owner for line in seen.lines if line.owner})
