@@ -18,6 +18,8 @@ from apiclients.lifecycle.approvals import ruling
 from apiclients.lifecycle.client import decide
 from apiclients.lifecycle.contracts import ObservedContract, decide_contract
 from apiclients.lifecycle.features import Feature
+from apiclients.lifecycle.replicas import Replica
+from apiclients.lifecycle.reports import Report
 from apiclients.resources.fields import format_time
 from apiclients.resources.names import API_VERSION, GATE_LEASE_SELECTOR
 from apiclients.resources.objects import Api, ApiClient, ApiClientHold, Contract, ContractApproval
@@ -370,6 +372,20 @@ def beside_old_gate() -> Around:
     gates = {Feature.SECRET_NOT_BEFORE: ("apiclient-gate-7d4f9-x2kqp",)}
     seen = replace(observed(ApiClient.from_object(raw), [], [], when), gates_lacking=gates)
     return around({**raw, "status": decide(seen, when).status.to_object()}, decide_at=None)
+
+
+def overlapping() -> Around:
+    """A client whose previous secret nobody has used since the new one was issued, as all gates have reported."""
+    status = {
+        "credentials": [
+            credential(2, ago(hours=14), lastUsedTime=format_time(ago(hours=1))),
+            credential(1, ago(days=40), state="Previous", expires=NOW + 10 * HOUR),
+        ],
+        "lastCredentialId": 2,
+    }
+    gate = Replica("apiclient-gate-a", "0.1.0", True, False, "", 1, 1, NOW, NOW, timedelta(seconds=15))
+    reports = {"apiclient-gate-a-usage": Report({}, {}, ago(minutes=3))}
+    return replace(around(client(status=status), decide_at=ago(hours=14)), gates=(gate,), reports=reports)
 
 
 def fresh() -> Around:

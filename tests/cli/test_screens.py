@@ -3,6 +3,8 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,11 @@ from apiclients.cli.screens.output import to_json
 from apiclients.cli.screens.status import status_view
 from apiclients.cli.screens.status_text import render_status
 from apiclients.cli.screens.text import Style, visible
+from apiclients.lifecycle.usage import LastUse, hour_of
+from apiclients.resources.apiclient import ObservedStatus
 from apiclients.resources.objects import Contract
 from tests.cli import samples
+from tests.cli.samples import NOW
 from tests.toolkit.issuer import ForeignIssuer
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -31,6 +36,7 @@ SITUATIONS: dict[str, Callable[[], Around]] = {
     "expired": samples.expired,
     "conflict": samples.conflict,
     "beside-old-gate": samples.beside_old_gate,
+    "overlapping": samples.overlapping,
     "fresh": samples.fresh,
     "lagging": samples.lagging,
 }
@@ -57,6 +63,24 @@ def test_status(situation: str, width: int) -> None:
 def test_explain(situation: str, width: int) -> None:
     text = render_explain(explain_view(SITUATIONS[situation]()), Style(width=width))
     compare(f"explain-{situation}-{width}.txt", text)
+
+
+def test_that_an_overlap_may_end_is_said_only_where_it_is_known() -> None:
+    known = samples.overlapping()
+    (report,) = known.reports.values()
+    used = {known.client.metadata.uid: LastUse(hour_of(NOW.timestamp()), {1: hour_of(NOW.timestamp())})}
+    name = "apiclient-gate-a-usage"
+    suspended = known.client.status.model_copy(update={"observed_status": ObservedStatus.SUSPENDED})
+    for around in (
+        replace(known, gates=None),
+        replace(known, reports={}),
+        replace(known, reports={name: replace(report, complete=None)}),
+        replace(known, reports={name: replace(report, complete=NOW - timedelta(hours=3))}),
+        replace(known, reports={name: replace(report, clients=used)}),
+        replace(known, client=replace(known.client, status=suspended)),
+    ):
+        assert status_view(around).overlaps == ()
+    assert len(status_view(known).overlaps) == 1
 
 
 def test_keys_of_its_own_are_listed_by_id() -> None:

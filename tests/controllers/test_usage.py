@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from apiclients.controllers.usage import Report, report
 from apiclients.engine.views import read_view
 from apiclients.lifecycle.contract_usage import encode_contracts
+from apiclients.lifecycle.reports import Report, report
 from apiclients.lifecycle.usage import LastUse, encode, hour_of, time_of
 from apiclients.resources.fields import format_time
-from apiclients.resources.names import CONTRACT_USAGE_ANNOTATION, USAGE_ANNOTATION
+from apiclients.resources.names import CONTRACT_USAGE_ANNOTATION, USAGE_ANNOTATION, USAGE_COMPLETE_ANNOTATION
 from apiclients.resources.refs import ObjectRef
 from tests.controllers.in_memory import NOW, InMemory
 from tests.lifecycle.parties import raw_api, raw_approval, raw_client, raw_contract
@@ -84,4 +84,8 @@ def test_a_report_of_an_older_gate_says_nothing_of_contracts() -> None:
     assert report({"metadata": {"annotations": annotations}}) == Report(clients, {})
     annotations[CONTRACT_USAGE_ANNOTATION] = encode_contracts({UIDS["a"]: HOUR}, 1000)
     assert report({"metadata": {"annotations": annotations}}) == Report(clients, {UIDS["a"]: HOUR})
+    annotations[USAGE_COMPLETE_ANNOTATION] = format_time(NOW)
+    assert report({"metadata": {"annotations": annotations}}).complete == NOW
+    for text in ("", "yesterday"):
+        assert report({"metadata": {"annotations": {USAGE_COMPLETE_ANNOTATION: text}}}) == Report({}, {})
     assert report({"metadata": {}}) == Report({}, {})

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from apiclients.gate.state.tally import Tally
-from apiclients.gate.state.usage import contract_news, news
+from apiclients.gate.state.usage import UsageReport, contract_news, news
 from apiclients.gate.tokens.acceptance import Passed
 from apiclients.lifecycle.access import ClientView, client_view
+from apiclients.lifecycle.reports import report
 from apiclients.lifecycle.usage import LastUse, hour_of, time_of
 from apiclients.resources.fields import format_time
 from apiclients.resources.objects import ApiClient
 from tests.gate.objects import API, api_object, contract_object
-from tests.gate.support import START, World
+from tests.gate.support import START, World, time_at
 from tests.toolkit.objects import client, stored
 
 HOUR = 3600.0
@@ -85,6 +87,28 @@ def test_a_contract_that_takes_the_place_of_another_was_not_used_yet() -> None:
     world.clock.advance(2 * HOUR)
     call(world, API)
     assert contract_news(world.access, world.picture.by_uid) == {"second": HOUR_NOW + 2}
+
+
+def test_a_report_says_up_to_when_it_is_complete_and_keeps_that_while_not_all_have_room() -> None:
+    world, tally, many = World(), Tally(), {f"{number:036d}": view("a") for number in range(4000)}
+    told = UsageReport(tally, world.access, many)
+    for uid in many:
+        tally.used(uid, START)
+    assert report(lease(told, time_at(START))).complete is None
+    for uid in list(many)[3000:]:
+        tally.forget(uid)
+    complete = lease(told, time_at(START + 60))
+    assert report(complete).complete == time_at(START + 60)
+    for uid in many:
+        tally.used(uid, START)
+    full = lease(told, time_at(START + 120))
+    assert report(full).complete == time_at(START + 60)
+    assert 3000 < len(report(full).clients) < 4000
+    assert sum(map(len, full["metadata"]["annotations"].values())) < 256 * 1024
+
+
+def lease(told: UsageReport, now: datetime) -> dict[str, Any]:
+    return {"metadata": {"annotations": told.annotations(now)}}
 
 
 def call(world: World, api: tuple[str, str]) -> None:

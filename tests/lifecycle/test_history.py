@@ -149,3 +149,22 @@ def test_a_deletion_is_no_transition() -> None:
     world.settle()
     assert len(world.status["history"]) == 1
     assert events(world) == [(False, "Available")]
+
+
+def test_that_a_secret_comes_near_its_end_is_told_once_for_each_secret() -> None:
+    world = available(secret__rotation="Manual", secret__lifetime="720h", secret__renewBefore="168h")
+    for _ in range(2):
+        before = len(world.events)
+        world.wait(22 * DAY).settle()
+        assert events(world)[before:] == []
+        for _ in range(3):
+            world.wait(DAY).settle()
+        assert events(world)[before:] == [(True, "RotationDue")]
+        world.edit(secret__revision=world.spec["secret"].get("revision", 1) + 1).settle()
+        assert events(world)[before:] == [(True, "RotationDue"), (False, "Rotated")]
+
+
+def test_a_secret_that_is_rotated_in_time_is_no_reminder() -> None:
+    world = available(secret__lifetime="720h", secret__renewBefore="168h")
+    world.wait(23 * DAY + HOUR).settle()
+    assert events(world)[1:] == [(False, "Rotated")]

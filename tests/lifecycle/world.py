@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from apiclients.engine.converge import MOST_STEPS, StepFailed, StepResult, converge
+from apiclients.engine.converge import MOST_STEPS, Converged, StepFailed, StepResult, converge
 from apiclients.lifecycle.access import (
     ClientView,
     Denial,
@@ -28,11 +28,12 @@ from apiclients.lifecycle.contract_view import contract_view
 from apiclients.lifecycle.digests import Stamp, digest
 from apiclients.lifecycle.enforcement import Sight
 from apiclients.lifecycle.features import Lacking
-from apiclients.lifecycle.history import Announcement, announcements
+from apiclients.lifecycle.history import Announcement
 from apiclients.lifecycle.holds import HoldView
 from apiclients.lifecycle.identities import NOTHING_OBSERVED, ObservedIdentities
 from apiclients.lifecycle.manifest import new_secret_object, secret_object
 from apiclients.lifecycle.observation import Observed, SecretAbsent, SecretSeen, SecretUnseen
+from apiclients.lifecycle.reports import NO_REPORTS, Reports
 from apiclients.lifecycle.steps import (
     CreateSecret,
     DeleteSecret,
@@ -95,6 +96,7 @@ class World:
     gates_lacking: Lacking = field(default_factory=dict)
     #: What gates report of its use.
     last_use: LastUse | None = None
+    reports: Reports = NO_REPORTS
     #: How far the gates are; None while nobody knows.
     sight: Sight | None = None
     #: The holds that stop it.
@@ -218,6 +220,7 @@ class World:
             sight=self.sight,
             holds=self.holds,
             last_use=self.last_use,
+            reports=self.reports,
             template_keys=self.template_keys,
             min_lifetime=self.min_lifetime,
         )
@@ -239,7 +242,7 @@ class World:
         assert converged is not None
         assert refused or converged.failure is None, f"not settled: {self.steps[-MOST_STEPS:]}"
         self.due = converged.due
-        return self._write(converged.status, budget)
+        return self._write(converged, budget)
 
     def take_steps(self, observed: Observed, most: int) -> None:
         """What an operator that observes this does, without writing the status."""
@@ -262,10 +265,12 @@ class World:
     def decide(self) -> Decision:
         return decide(self.observe(), self.now)
 
-    def _write(self, status: ApiClientStatus, budget: _Budget) -> ApiClientStatus:
+    def _write(self, converged: Converged, budget: _Budget) -> ApiClientStatus:
+        status = converged.status
+        assert isinstance(status, ApiClientStatus)
         if status != self.typed_status:
             budget.spend()
-            self.events += announcements(self.typed_status, status)
+            self.events += converged.announcements
             self.status = status.to_object()
         return status
 

@@ -39,6 +39,7 @@ from apiclients.kube.leases import run_as_leader
 from apiclients.lifecycle.history import Announcement
 from apiclients.lifecycle.observation import Issuer
 from apiclients.lifecycle.replicas import unknown_keys
+from apiclients.lifecycle.reports import Reports, reports
 from apiclients.resources.names import (
     GROUP,
     MANAGED_BY,
@@ -234,6 +235,7 @@ class Manager:
             sight=self.cluster.sight,
             last_use=self._usage.of,
             contract_last_use=self._usage.of_contract,
+            reports=self._reports,
             fetched=self._polls.fetched,
             template_keys=self._settings.template_keys,
             min_lifetime=self._settings.min_lifetime,
@@ -247,7 +249,10 @@ class Manager:
             Issuer(self._settings.issuer),
             self._settings.template_keys,
         )
-        return Reconciler(self.cluster, observer, steps, self._statuses, utc_now, self._metrics.enforced)
+        metrics = self._metrics
+        return Reconciler(
+            self.cluster, observer, steps, self._statuses, utc_now, metrics.enforced, metrics.overlaps_unused.inc
+        )
 
     async def _wait(self, what: str, waiting: Coroutine[Any, Any, object], services: Tasks) -> None:
         self._waiting_for = what
@@ -318,6 +323,9 @@ class Manager:
             self._queue.add(wake.ref, lane)
         else:
             self._queue.add_soon(wake.ref)
+
+    def _reports(self) -> Reports:
+        return reports(self._gates.reflector.store.values(), self._usage.complete(), self.kube.clock.now())
 
     def _unknown_keys(self, issuer: str) -> object:
         return unknown_keys(self._gates.reflector.store.values(), issuer)

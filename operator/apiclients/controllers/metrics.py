@@ -54,6 +54,11 @@ class OperatorMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.overlaps_unused = Counter(
+            f"{_PREFIX}_overlaps_unused",
+            "Overlaps that have ended in which nobody used the previous secret, as far as gates have reported.",
+            registry=self.registry,
+        )
         self._lost = Counter(
             f"{_PREFIX}_lost_events",
             "Changes that no watch delivered and a read from etcd found, by where they were lost.",

@@ -14,6 +14,7 @@ from apiclients.engine.observe import Observer
 from apiclients.lifecycle.contract_view import has_room
 from apiclients.lifecycle.enforcement import REFUSED
 from apiclients.resources.apiclient import ApiClientStatus
+from apiclients.resources.conditions import Reason
 from apiclients.resources.contract import ContractStatus, ContractStatusName
 from apiclients.resources.objects import AnyObject, ApiClient, Contract, InvalidObjectError
 from apiclients.resources.refs import ObjectRef
@@ -30,6 +31,8 @@ class Reconciler:
     clock: Callable[[], datetime]
     #: Hears how many seconds it took until all gates obeyed, and whether to refuse.
     on_enforced: Callable[[float, bool], None] = lambda *_: None
+    #: Hears how many overlaps have ended that nobody needed.
+    on_unneeded: Callable[[int], None] = lambda _: None
 
     async def reconcile(self, ref: ObjectRef) -> Outcome:
         """Bring one object to where it should be. Raises KubeError."""
@@ -55,6 +58,7 @@ class Reconciler:
         written = await self.statuses.write(store, obj.metadata, obj.status, converged.status, converged.announcements)
         if written and isinstance(obj, ApiClient):
             self._measure(obj, converged.status)
+            self.on_unneeded(sum(one.reason == Reason.OVERLAP_UNUSED for one in converged.announcements))
         return Outcome(done=written and converged.failure is None, due=converged.due)
 
     def _measure(self, client: ApiClient, status: object) -> None:

@@ -1,28 +1,19 @@
 """What gates report of the use of clients and contracts, until it stands in their statuses."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from apiclients.controllers.cluster import Cluster
 from apiclients.kube.cache import Change, Reflector
 from apiclients.kube.client import KubeClient
 from apiclients.kube.objects import LEASES
-from apiclients.lifecycle.contract_usage import decode_contracts
-from apiclients.lifecycle.usage import LastUse, decode, hour_told, is_told, later
-from apiclients.resources.names import CONTRACT_USAGE_ANNOTATION, USAGE_ANNOTATION, USAGE_LEASE_SELECTOR
+from apiclients.lifecycle.reports import Report, report
+from apiclients.lifecycle.usage import LastUse, hour_told, is_told, later
+from apiclients.resources.names import USAGE_LEASE_SELECTOR
 from apiclients.resources.objects import ApiClient, Contract
 
 _RELIST_SECONDS = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What one gate reports, by UID."""
-
-    clients: Mapping[str, LastUse]
-    #: The hours of contracts; an older gate says none.
-    contracts: Mapping[str, int]
 
 
 class Usage:
@@ -54,6 +45,10 @@ class Usage:
             del self._clients[client.metadata.uid]
             return None
         return use
+
+    def complete(self) -> dict[str, datetime | None]:
+        """By name of the Lease up to when its report has all there is."""
+        return {name: known.complete for (_, name), known in self.reflector.store.items()}
 
     def of_contract(self, contract: Contract) -> int | None:
         """The hour that its status does not say yet; None for nothing."""
@@ -90,15 +85,6 @@ class Usage:
         for uid in news:
             self._contracts[uid] = max(self._contracts.get(uid, 0), reported[uid])
         self._cluster.contracts_used([there[uid] for uid in news])
-
-
-def report(lease: Mapping[str, Any]) -> Report:
-    """What a gate reports in its Lease."""
-    notes: Mapping[str, Any] = lease["metadata"].get("annotations") or {}
-    return Report(
-        clients=decode(str(notes.get(USAGE_ANNOTATION) or "{}")),
-        contracts=decode_contracts(str(notes.get(CONTRACT_USAGE_ANNOTATION) or "{}")),
-    )
 
 
 def _forget(news: dict[str, Any], gone: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ from apiclients.lifecycle.history import Announcement, announcements, condition_
 from apiclients.lifecycle.holds import decide_hold
 from apiclients.lifecycle.issuers import decide_issuer
 from apiclients.lifecycle.observation import Observed, SecretMetadata, SecretRead, SecretSeen, secret_name
+from apiclients.lifecycle.overlaps import unneeded_announcement
 from apiclients.lifecycle.steps import DeleteSecret, ProveContracts, ReadSecret, Step
 from apiclients.resources.api import ContractCounts
 from apiclients.resources.approval import ContractApprovalStatus
@@ -120,7 +121,7 @@ def _client(client: ApiClient, observer: Observer, clock: Callable[[], datetime]
     for _ in range(MOST_STEPS):
         decision = decide(observed, clock())
         if decision.step is None:
-            return _of_client(client, decision)
+            return _of_client(observed, decision)
         result = yield decision.step
         if isinstance(result, StepFailed):
             if isinstance(decision.step, ProveContracts):
@@ -133,7 +134,7 @@ def _client(client: ApiClient, observer: Observer, clock: Callable[[], datetime]
 
 def _client_failed(observed: Observed, now: datetime, failure: str) -> Converged:
     decision = decide(observed, now, failure=failure)
-    return replace(_of_client(observed.client, decision), failure=failure)
+    return replace(_of_client(observed, decision), failure=failure)
 
 
 def _after(observed: Observed, step: Step, result: SecretSeen | ListedContracts) -> Observed:
@@ -171,9 +172,11 @@ def _api(api: Api, observer: Observer, clock: Callable[[], datetime]) -> Converg
     return Converged(decision.status, tuple(api_announcements(api.status, decision.status)), decision.due)
 
 
-def _of_client(client: ApiClient, decision: Decision) -> Converged:
+def _of_client(observed: Observed, decision: Decision) -> Converged:
     times = [time for time in (decision.due, decision.look_again) if time is not None]
-    return Converged(decision.status, tuple(announcements(client.status, decision.status)), min(times, default=None))
+    told = announcements(observed.client.status, decision.status)
+    told += [unneeded_announcement(overlap, observed.reports) for overlap in decision.unneeded]
+    return Converged(decision.status, tuple(told), min(times, default=None))
 
 
 def _of_conditions(

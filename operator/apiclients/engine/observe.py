@@ -18,6 +18,7 @@ from apiclients.lifecycle.holds import holding
 from apiclients.lifecycle.identities import identity_views
 from apiclients.lifecycle.issuers import Fetched
 from apiclients.lifecycle.observation import Issuer, Observed, SecretMetadata, SecretSeen
+from apiclients.lifecycle.reports import NO_REPORTS, Reports
 from apiclients.lifecycle.template import DEFAULT_TEMPLATE_KEYS, TemplateKeys
 from apiclients.lifecycle.timing import MIN_LIFETIME
 from apiclients.lifecycle.usage import LastUse
@@ -71,7 +72,9 @@ class Observer:
     sight: Callable[[ApiClient], Sight | None] = lambda _: None
     #: When a client was last used, as far as its status does not say so yet. A plan does not ask the gates.
     last_use: Callable[[ApiClient], LastUse | None] = lambda _: None
-    #: The same of a contract, as an hour.
+    #: How far the reports of gates go.
+    reports: Callable[[], Reports] = Reports
+    #: The last use of a contract, as an hour.
     contract_last_use: Callable[[Contract], int | None] = lambda _: None
     #: What the last try to fetch the keys of a TokenIssuer came to. A plan fetches nothing.
     fetched: Callable[[TokenIssuer], Fetched | None] = lambda _: None
@@ -97,6 +100,7 @@ class Observer:
             gates_lacking=self.gates_lacking(),
             sight=self.sight(client),
             last_use=self.last_use(client),
+            reports=self.reports() if len(client.status.credentials) > 1 else NO_REPORTS,
             template_keys=self.template_keys,
             min_lifetime=self.min_lifetime,
         )

@@ -26,7 +26,7 @@ from apiclients.gate.state.freshness import Bounds, Freshness, Proof, find_denie
 from apiclients.gate.state.in_use import MOST_TOKENS_WAITING, InUse, TokensInUse
 from apiclients.gate.state.state import GateState
 from apiclients.gate.state.tally import Tally
-from apiclients.gate.state.usage import contract_news, news
+from apiclients.gate.state.usage import UsageReport
 from apiclients.gate.state.verification import Verification
 from apiclients.gate.tokens.gate import Gate
 from apiclients.gate.tokens.keystore import KeyStore
@@ -37,13 +37,10 @@ from apiclients.kube.errors import KubeError, where
 from apiclients.kube.heartbeat import HeartbeatLease
 from apiclients.kube.kinds import API_CLIENTS, INSTALLED_KINDS
 from apiclients.kube.single_reads import Where
-from apiclients.lifecycle.contract_usage import MAX_REPORTS_BYTES, encode_contracts
 from apiclients.lifecycle.features import Feature
-from apiclients.lifecycle.usage import encode
 from apiclients.resources.fields import format_time
 from apiclients.resources.names import (
     APPLIED_ANNOTATION,
-    CONTRACT_USAGE_ANNOTATION,
     GATE_LEASE_LABELS,
     MAX_PROBLEM_TEXT,
     OBEYS_ANNOTATION,
@@ -51,10 +48,10 @@ from apiclients.resources.names import (
     PROOF_ANNOTATION,
     READY_ANNOTATION,
     UNKNOWN_KEYS_ANNOTATION,
-    USAGE_ANNOTATION,
     USAGE_LEASE_LABELS,
     VERSION_ANNOTATION,
     applied_annotation,
+    usage_lease,
 )
 from apiclients.settings.gate import GateSettings
 from apiclients.settings.load import load, warn_of_unknown_variables
@@ -154,10 +151,11 @@ class Process:
             settings.lease_interval,
             shortest_duration=settings.max_staleness,
         )
+        self._usage_report = UsageReport(self._tally, self._state.access, picture.by_uid)
         self._usage_lease = HeartbeatLease(
             client,
             settings.lease_home,
-            f"{lease_name(settings.replica_name)}-usage",
+            usage_lease(lease_name(settings.replica_name)),
             USAGE_LEASE_LABELS,
             self._usage,
             settings.usage_interval,
@@ -248,11 +246,7 @@ class Process:
         }
 
     def _usage(self) -> Mapping[str, str]:
-        """Which clients and contracts were used, for the operator to write it into their statuses."""
-        by_uid = self._state.picture.by_uid
-        clients = encode(news(self._tally, by_uid))
-        contracts = encode_contracts(contract_news(self._state.access, by_uid), MAX_REPORTS_BYTES - len(clients))
-        return {USAGE_ANNOTATION: clients, CONTRACT_USAGE_ANNOTATION: contracts}
+        return self._usage_report.annotations(datetime.now(UTC))
 
     def _read(self) -> Reading:
         cache, foreign = self._keys.verifier.cache if self._keys.verifier else None, self._gate.foreign

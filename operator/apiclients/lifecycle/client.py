@@ -16,6 +16,7 @@ from apiclients.lifecycle.history import history
 from apiclients.lifecycle.holds import HoldView
 from apiclients.lifecycle.identities import NO_IDENTITIES, decide_identities
 from apiclients.lifecycle.observation import Observed, SecretRead
+from apiclients.lifecycle.overlaps import Overlap, unneeded
 from apiclients.lifecycle.retirement import Retirement, not_before_after_retirement, retirement
 from apiclients.lifecycle.secret_found import Found, found, secret_metadata
 from apiclients.lifecycle.secrets import SecretSituation, cause_of_rotation, next_step
@@ -52,6 +53,8 @@ class Decision:
     due: datetime | None
     #: When to look again at what nothing tells of: a Secret that is in the way, a clock.
     look_again: datetime | None = None
+    #: The overlaps that end with this status, and that nobody needed.
+    unneeded: tuple[Overlap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,14 @@ def decide(observed: Observed, now: datetime, *, failure: str | None = None) -> 
         last_handled_rotate_request=credentials.answered_request,
     )
     step = _proof(observed, desired) or next_step(situation)
-    return Decision(step, status, _due(situation, end), _look_again(situation, enforced))
+    return Decision(
+        step, status, _due(situation, end), _look_again(situation, enforced), _unneeded(observed, status, now)
+    )
+
+
+def _unneeded(observed: Observed, status: ApiClientStatus, now: datetime) -> tuple[Overlap, ...]:
+    before = with_last_use(observed.client.status.credentials, observed.last_use, now)
+    return unneeded(before, status.credentials, observed.reports, now)
 
 
 def _proof(observed: Observed, desired: DesiredStatus) -> ProveContracts | None:

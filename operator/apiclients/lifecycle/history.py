@@ -44,7 +44,7 @@ class Announcement:
 def announcements(before: ApiClientStatus, after: ApiClientStatus) -> list[Announcement]:
     """The Events of one transition from status to status; none when nothing changed that a person would ask about."""
     told = [*_stall_announcements(before, after), *_status_announcements(before, after)]
-    return told + _credential_announcements(before, after)
+    return [*told, *_credential_announcements(before, after), *_reminders(before, after)]
 
 
 def _stall_announcements(before: ApiClientStatus, after: ApiClientStatus) -> list[Announcement]:
@@ -88,6 +88,20 @@ def _credential_announcements(before: ApiClientStatus, after: ApiClientStatus) -
     ready = _condition(after, ConditionType.SECRET_READY)
     note = f"A new secret was issued (cause: {new.cause}). {ready.message if ready is not None else ''}"
     return [Announcement(False, "Rotated", "Rotate", note.strip())]
+
+
+def _reminders(before: ApiClientStatus, after: ApiClientStatus) -> list[Announcement]:
+    """One for each secret that comes near its end. That it has expired is told as a change of the status."""
+    old, new = _condition(before, ConditionType.EXPIRING_SOON), _condition(after, ConditionType.EXPIRING_SOON)
+    if new is None or new.reason != Reason.ROTATION_DUE:
+        return []
+    same = old is not None and old.reason == new.reason and _current_id(before) == _current_id(after)
+    return [] if same else [Announcement(True, new.reason, "Rotate", new.message)]
+
+
+def _current_id(status: ApiClientStatus) -> int | None:
+    known = current(status.credentials)
+    return known.id if known is not None else None
 
 
 def _condition(status: ApiClientStatus, kind: ConditionType) -> Condition | None:

@@ -10,6 +10,7 @@ from apiclients.lifecycle.enforcement import Sight
 from apiclients.lifecycle.features import Lacking
 from apiclients.lifecycle.holds import HoldView
 from apiclients.lifecycle.identities import NOTHING_OBSERVED, ObservedIdentities
+from apiclients.lifecycle.reports import NO_REPORTS, Reports
 from apiclients.lifecycle.template import DEFAULT_TEMPLATE_KEYS, TemplateKeys, permitted
 from apiclients.lifecycle.timing import MIN_LIFETIME
 from apiclients.lifecycle.usage import LastUse
@@ -148,6 +149,8 @@ class Observed:
     sight: Sight | None = None
     #: When it was last used, as gates have reported it; None while there is nothing new.
     last_use: LastUse | None = None
+    #: How far the reports of gates go.
+    reports: Reports = NO_REPORTS
     #: What ``spec.secret.template`` may set.
     template_keys: TemplateKeys = DEFAULT_TEMPLATE_KEYS
     #: How long secrets and tokens have to live at least.

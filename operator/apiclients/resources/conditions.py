@@ -83,6 +83,8 @@ class Reason(StrEnum):
     API_RETIRED = "ApiRetired"
     ENDED = "Ended"
     ENDS_SOON = "EndsSoon"
+    #: Of an Event alone.
+    OVERLAP_UNUSED = "OverlapUnused"
     TOO_MANY_CONTRACTS = "TooManyContracts"
     COUNTED = "Counted"
     CONTRACT_NOT_FOUND = "ContractNotFound"

@@ -33,6 +33,9 @@ USAGE_LEASE_SELECTOR = "app.kubernetes.io/component=gate-usage"
 USAGE_ANNOTATION = f"{GROUP}/last-use"
 #: And when contracts were (``lifecycle.contract_usage``); a gate that does not know of it says nothing of them.
 CONTRACT_USAGE_ANNOTATION = f"{GROUP}/contract-last-use"
+#: Up to when all uses of clients and secrets that the gate saw stand in statuses or in this report. One in which not
+#: all had room keeps the time of the one before.
+USAGE_COMPLETE_ANNOTATION = f"{GROUP}/last-use-complete"
 
 #: On the Leases of operator and gates: the version of the program.
 VERSION_ANNOTATION = f"{GROUP}/version"
@@ -68,6 +71,11 @@ NAMESPACE_COLUMN = "OBJECT-NAMESPACE"
 UID_COLUMN = "UID"
 GENERATION_COLUMN = "GENERATION"
 VERSION_COLUMN = "RESOURCE-VERSION"
+
+
+def usage_lease(gate: str) -> str:
+    """The name of the Lease in which a gate reports what it saw used, by that of its own."""
+    return f"{gate}-usage"
 
 
 def applied_annotation(plural: str) -> str:

@@ -77,6 +77,9 @@ REASONS: Mapping[Reason, Meaning] = {
     Reason.ISSUED: Meaning("The Secret holds the current credential."),
     Reason.ROTATION_OVERLAP: Meaning("The Secret holds the current credential; the previous one is still valid."),
     Reason.ROTATION_DUE: Meaning("The secret is close to its expiry, within renewBefore."),
+    Reason.OVERLAP_UNUSED: Meaning(
+        "An overlap has ended in which nobody used the previous secret, as far as gates have reported; an Event alone."
+    ),
     Reason.FRESH: Meaning("The secret is not close to its expiry."),
     Reason.SECRET_MISSING: Meaning("The Secret is not there. The message says what a new one waits for."),
     Reason.SECRET_CONFLICT: Meaning(

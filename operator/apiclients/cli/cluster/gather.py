@@ -1,13 +1,13 @@
 """Reads everything that the screens about one client show. What may not be read is noted, not fatal."""
 
-from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from apiclients.cli.cluster.absent import why_absent
 from apiclients.cli.cluster.connection import Session
-from apiclients.cli.cluster.replicas import read_replicas
+from apiclients.cli.cluster.replicas import read_replicas, read_reports
 from apiclients.cli.cluster.unread import Cause, Unread
 from apiclients.cli.errors import CliError
 from apiclients.engine.views import read_view
@@ -16,6 +16,7 @@ from apiclients.kube.kinds import API_CLIENT_HOLDS, API_CLIENTS, CONTRACT_APPROV
 from apiclients.kube.objects import EVENTS, LEASES, JsonObject, ResourceType
 from apiclients.lifecycle.holds import HoldView
 from apiclients.lifecycle.replicas import Replica
+from apiclients.lifecycle.reports import Report
 from apiclients.resources.contract import Grant
 from apiclients.resources.names import OPERATOR_LEASE
 from apiclients.resources.objects import ApiClient, ApiClientHold, Contract, ContractApproval, InvalidObjectError
@@ -41,6 +42,8 @@ class Around:
     unreadable_holds: tuple[HoldView, ...] = ()
     #: The gates, by their Leases; None where nobody asked for them, or they may not be read.
     gates: tuple[Replica, ...] | None = None
+    #: What gates report of uses, by the names of their Leases; nothing where no overlap is to be judged.
+    reports: Mapping[str, Report] = field(default_factory=dict)
 
 
 async def read_client(session: Session, name: str) -> ApiClient:
@@ -60,6 +63,7 @@ async def gather(
     """Everything about one client. Raises CliError, KubeError.
 
     The operator's Lease is read in ``system_namespace``, and those of the gates in ``gates_in``, where these are given.
+    What gates report of uses is read in either where secrets overlap.
     """
     namespace, unread = session.namespace, list[Unread]()
     client = await read_client(session, name)
@@ -73,6 +77,8 @@ async def gather(
     lease = None
     if system_namespace is not None:
         lease = await _lease(session, system_namespace, unread)
+    overlapping = len(client.status.credentials) > 1
+    where = gates_in or (system_namespace if overlapping else None)
     return Around(
         client=client,
         contracts=contracts,
@@ -83,7 +89,8 @@ async def gather(
         unread=tuple(unread),
         now=session.now(),
         unreadable_holds=_unreadable_holds(raw_holds),
-        gates=await _gates(session, gates_in) if gates_in is not None else None,
+        gates=await _gates(session, where) if where is not None else None,
+        reports=await _reports(session, where) if where is not None and overlapping else {},
     )
 
 
@@ -93,6 +100,13 @@ async def _gates(session: Session, namespace: str) -> tuple[Replica, ...] | None
         return tuple(await read_replicas(session, namespace))
     except ForbiddenError:
         return None
+
+
+async def _reports(session: Session, namespace: str) -> dict[str, Report]:
+    try:
+        return await read_reports(session, namespace)
+    except ForbiddenError:
+        return {}
 
 
 async def permitted(reading: Awaitable[T], otherwise: T, resource: ResourceType, what: str, unread: list[Unread]) -> T:

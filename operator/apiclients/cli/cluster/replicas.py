@@ -13,7 +13,8 @@ from apiclients.kube.objects import LEASES
 from apiclients.lifecycle.enforcement import Awaited, obeyed_by
 from apiclients.lifecycle.features import NO_FEATURES, Feature
 from apiclients.lifecycle.replicas import Replica, replica
-from apiclients.resources.names import GATE_LEASE_SELECTOR
+from apiclients.lifecycle.reports import Report, report
+from apiclients.resources.names import GATE_LEASE_SELECTOR, USAGE_LEASE_SELECTOR
 
 _POLL_SECONDS = 0.2
 
@@ -39,6 +40,12 @@ async def read_replicas(session: Session, namespace: str) -> list[Replica]:
     """All replicas. Raises KubeError."""
     leases = await session.objects(LEASES, namespace, labels=GATE_LEASE_SELECTOR)
     return sorted((replica(lease) for lease in leases), key=lambda one: one.name)
+
+
+async def read_reports(session: Session, namespace: str) -> dict[str, Report]:
+    """What gates report of uses, by the names of their Leases. Raises KubeError."""
+    leases = await session.objects(LEASES, namespace, labels=USAGE_LEASE_SELECTOR)
+    return {lease["metadata"]["name"]: report(lease) for lease in leases}
 
 
 async def until_held(

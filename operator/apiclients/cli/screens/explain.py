@@ -8,6 +8,7 @@ from apiclients.cli.screens import before_hold
 from apiclients.cli.screens.advice import Advice, advice_for_client, advice_for_contract
 from apiclients.cli.screens.contracts import condition, contract_line
 from apiclients.cli.screens.foresight import Coming, coming, effective, of_client
+from apiclients.cli.screens.overlapping import overlap_sentences
 from apiclients.cli.screens.status import effective_mark, stopping
 from apiclients.cli.screens.text import Mark, age, last_used
 from apiclients.lifecycle.observation import Observed
@@ -81,7 +82,7 @@ def _why(around: Around, standing: Condition, ready: Condition | None, *, unseen
     if secret is not None and secret.status != "True" and not any(secret.message.rstrip(".") in one for one in lines):
         lines.append(secret.message)
     lines += [f"Contract {line.name}: {line.problem}" for line in map(contract_line, around.contracts) if line.problem]
-    return (*lines, *_ending_contracts(around), *_young_contracts(around))
+    return (*lines, *overlap_sentences(around), *_ending_contracts(around), *_young_contracts(around))
 
 
 def _ending_contracts(around: Around) -> list[str]:

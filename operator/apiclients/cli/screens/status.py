@@ -8,6 +8,7 @@ from typing import Any
 from apiclients.cli.cluster.gather import Around
 from apiclients.cli.screens.contracts import ContractLine, condition, contract_line
 from apiclients.cli.screens.foresight import Coming, coming, effective, of_client
+from apiclients.cli.screens.overlapping import overlap_sentences
 from apiclients.cli.screens.text import Mark
 from apiclients.kube.objects import JsonObject
 from apiclients.lifecycle.client_keys import usable_keys
@@ -154,6 +155,8 @@ class StatusView:
     conditions: tuple[ConditionLine, ...]
     contracts: tuple[ContractLine, ...]
     credentials: tuple[CredentialLine, ...]
+    #: Sentences about overlaps that nobody needs any more.
+    overlaps: tuple[str, ...]
     identities: tuple[IdentityLine, ...]
     keys: tuple[KeyLine, ...]
     #: None where the client is to have none.
@@ -201,6 +204,7 @@ def status_view(around: Around) -> StatusView:
         conditions=condition_lines(around),
         contracts=tuple(contract_line(c, around.approvals) for c in sorted(around.contracts, key=_by_name)),
         credentials=tuple(_credential(c, around.now) for c in status.credentials),
+        overlaps=overlap_sentences(around),
         identities=identity_lines(client),
         keys=_keys(client),
         secret=client.secret_name if spec.secret.issue else None,

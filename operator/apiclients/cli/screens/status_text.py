@@ -149,6 +149,7 @@ def _credentials(view: StatusView, style: Style) -> list[str]:
     return [
         heading,
         *(table(rows, indent=_INDENT, gap=2) or [f"{_INDENT}none{' yet' if view.secret is not None else ''}"]),
+        *(line for text in view.overlaps for line in wrap(text, style.width, first=_INDENT)),
         *wrap(tokens, style.width, first=_INDENT),
     ]
 

@@ -1,11 +1,39 @@
 """Which clients and contracts were used lately, for the report of this replica (``lifecycle.usage``)."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from apiclients.gate.state.access import AccessTable
 from apiclients.gate.state.tally import Tally
 from apiclients.lifecycle.access import ClientView
-from apiclients.lifecycle.usage import LastUse, hour_of
+from apiclients.lifecycle.contract_usage import MAX_REPORTS_BYTES, encode_contracts
+from apiclients.lifecycle.usage import LastUse, decode, encode, hour_of
+from apiclients.resources.fields import format_time
+from apiclients.resources.names import CONTRACT_USAGE_ANNOTATION, USAGE_ANNOTATION, USAGE_COMPLETE_ANNOTATION
+
+
+class UsageReport:
+    """What this replica reports: what statuses do not say yet, so far as there is room."""
+
+    def __init__(self, tally: Tally, access: AccessTable, clients: Mapping[str, ClientView]) -> None:
+        """``clients`` by UID."""
+        self._tally = tally
+        self._access = access
+        self._clients = clients
+        self._complete: datetime | None = None
+
+    def annotations(self, now: datetime) -> dict[str, str]:
+        """The annotations of its Lease. Clients come first, contracts have the room that these leave."""
+        uses = news(self._tally, self._clients)
+        clients = encode(uses)
+        contracts = encode_contracts(contract_news(self._access, self._clients), MAX_REPORTS_BYTES - len(clients))
+        if decode(clients).keys() == uses.keys():
+            self._complete = now
+        return {
+            USAGE_ANNOTATION: clients,
+            CONTRACT_USAGE_ANNOTATION: contracts,
+            USAGE_COMPLETE_ANNOTATION: format_time(self._complete) if self._complete is not None else "",
+        }
 
 
 def news(tally: Tally, clients: Mapping[str, ClientView]) -> dict[str, LastUse]:
