@@ -26,31 +26,31 @@ class PendingRequest:
     """One contract that waits."""
 
     request: Request
-    #: When the contract began to wait; None where it may not be read.
+    #: When the contract began to wait; None if it was not read.
     since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What waits at one time."""
+    """A snapshot of the pending contracts."""
 
     pending: tuple[PendingRequest, ...]
-    #: The approvals that were read, by the namespace of the Api.
+    #: The approvals that were read, by namespace.
     approvals: Mapping[str, tuple[ContractApproval, ...]]
-    #: What may not be read, or cannot be, and what that means.
+    #: For the user: what may not, or cannot, be read.
     notes: tuple[str, ...]
-    #: The namespace whose approvals are known; None: all of them.
+    #: The namespace whose approvals were read; None: all; empty: none.
     scope: str | None
 
     def knows_approvals(self, namespace: str) -> bool:
-        """Whether an approval in that namespace would be known."""
+        """Whether the approvals of that namespace were read."""
         return self.scope in (None, namespace)
 
 
 _MISSING = {
-    APIS: "You may not read Apis: only what waits in contracts that you may read is shown",
-    CONTRACTS: "You may not read contracts: of what waits, only the first 64 of each Api are shown, without their age",
-    CONTRACT_APPROVALS: "You may not read approvals: there may be one already where one is suggested",
+    APIS: "You may not read Apis: requests from contracts that you may not read are not shown",
+    CONTRACTS: "You may not read contracts: at most 64 requests of each Api are shown, without their age",
+    CONTRACT_APPROVALS: "You may not read approvals: check that a contract has none before you add one",
 }
 
 
@@ -58,7 +58,7 @@ class Pending:
     """The requests that concern a namespace, by their Api or their contract; or all (None)."""
 
     def __init__(self, session: Session, namespace: str | None, revision: Revision) -> None:
-        """Nothing is read before ``following``; each change advances ``revision``."""
+        """Nothing is read until ``following`` is entered; each change advances ``revision``."""
         self._session = session
         self._namespace = namespace
         self._revision = revision
@@ -74,7 +74,7 @@ class Pending:
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
-        """Follow what may be read; ``synced`` says when it was read for the first time. Raises KubeError."""
+        """List and watch what may be read; ``synced`` waits for the first lists. Raises KubeError."""
         for resource in self._reflectors():
             try:
                 await one_object(self._session, resource, self._namespace)
@@ -90,7 +90,7 @@ class Pending:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def synced(self) -> None:
-        """Wait until everything that may be read was read."""
+        """Wait for the first lists."""
         for resource in self._followed:
             await self._reflectors()[resource].synced.wait()
 
@@ -101,7 +101,7 @@ class Pending:
         self._revision.advance()
 
     def requests(self) -> Requests:
-        """What waits now, in no order."""
+        """The present snapshot, in no order."""
         approvals = defaultdict[str, list[ContractApproval]](list)
         for one in _readable(self._approvals):
             approvals[one.metadata.namespace].append(one)
@@ -118,7 +118,7 @@ class Pending:
             yield PendingRequest(request_of(contract), ready.last_transition_time if ready is not None else None)
 
     def _by_apis(self) -> Iterator[PendingRequest]:
-        """What only the Apis tell of, as the contracts are in namespaces that are not read."""
+        """Requests that only the status of an Api shows, since the contract was not read."""
         for request in waiting(_readable(self._apis)):
             if CONTRACTS not in self._followed or self._namespace not in (None, request.namespace):
                 yield PendingRequest(request, None)
@@ -139,7 +139,7 @@ def _wanted_api(obj: JsonObject) -> Api | None:
 
 
 def _pending_contract(obj: JsonObject) -> Contract | None:
-    """A contract that waits for an approval; the others, which are most, are not even read."""
+    """A contract that waits for an approval; others are ignored before they are parsed."""
     conditions = (obj.get("status") or {}).get("conditions") or []
     waits = any((c["type"], c.get("reason")) == (ConditionType.READY, Reason.PENDING_APPROVAL) for c in conditions)
     return Contract.from_object(obj) if waits else None
