@@ -63,11 +63,7 @@ async def test_the_plans_to_choose_from(browser: Browser) -> None:
 
 @pytest.mark.parametrize(
     ("plan", "said"),
-    [
-        ("gold", ("Plan gold waits for a ContractApproval",)),
-        ("free", ("basic -> free",)),
-        ("basic", ("Nothing changes",)),
-    ],
+    [("gold", "Plan gold waits for a ContractApproval"), ("free", "basic -> free"), ("basic", "Nothing changes")],
 )
 async def test_the_consequences(browser: Browser, plan: str, said: str) -> None:
     page = unescape(await browser.page(f"{PAGE}?to={plan}"))
