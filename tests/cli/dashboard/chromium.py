@@ -123,9 +123,9 @@ class Tab:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         await self.send("Emulation.setEmulatedMedia", features=[scheme])
 
-    async def picture(self, *, whole: bool = False) -> bytes:
-        """What it shows, as PNG; the whole page, or what fits into the window."""
-        shot = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+    async def picture(self) -> bytes:
+        """The whole page, as PNG."""
+        shot = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         return base64.b64decode(shot["data"])
 
 

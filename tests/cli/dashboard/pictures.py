@@ -14,12 +14,12 @@ from tests.cli.dashboard.gallery import PAGES, furnish
 from tests.cli.dashboard.scene import Objects, running
 from tests.kube.fake import FakeServer
 
-#: Pictures in docs/: the page, and the height of the window.
+#: Pictures in docs/, by their page.
 _IN_DOCS = {
-    "dashboard": ("clients", 700),
-    "dashboard-what-if": ("retire", 1000),
-    "dashboard-timeline": ("timeline", 900),
-    "dashboard-graph": ("neighbours", 900),
+    "dashboard": "clients",
+    "dashboard-what-if": "retire",
+    "dashboard-timeline": "timeline",
+    "dashboard-graph": "neighbours",
 }
 _LIVE = "document.getElementById('connection') && document.readyState === 'complete'"
 
@@ -53,21 +53,21 @@ async def _take(program: str, scratch: Path, folder: Path, *, everything: bool) 
         await tab.go(link, f"location.pathname === '/' && {_LIVE}")
         origin = link.partition("/open")[0]
         if not everything:
-            for name, (page, height) in _IN_DOCS.items():
-                await tab.look(height=height)
+            for name, page in _IN_DOCS.items():
+                await tab.look(height=500)
                 await _picture(tab, origin + PAGES[page], folder / f"{name}.png")
             return
         for name, path in PAGES.items():
             for look, width, dark in (("light", 1200, False), ("dark", 1200, True), ("narrow", 380, False)):
                 await tab.look(width=width, dark=dark)
-                await _picture(tab, origin + path, folder / f"{name}-{look}.png", whole=True)
+                await _picture(tab, origin + path, folder / f"{name}-{look}.png")
 
 
-async def _picture(tab: Tab, address: str, path: Path, *, whole: bool = False) -> None:
+async def _picture(tab: Tab, address: str, path: Path) -> None:
     await tab.go(address, _LIVE)
     await tab.until("document.fonts.ready.then(() => true)")
     await tab.run("document.querySelectorAll('details').forEach((one) => { one.open = true })")
-    await asyncio.to_thread(path.write_bytes, await tab.picture(whole=whole))
+    await asyncio.to_thread(path.write_bytes, await tab.picture())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A small API server that the dashboard reads, and the browser of whoever looks."""
+"""A small API server for the dashboard, and a browser."""
 
 from __future__ import annotations
 

@@ -137,5 +137,5 @@ def test_the_socket_is_of_this_machine_alone() -> None:
         address, port = listener.getsockname()
         assert address == "127.0.0.1"
         listener.listen()
-        with pytest.raises(CliError, match=f"port {port} of 127.0.0.1 is used by another program.*--port"):
+        with pytest.raises(CliError, match=f"port {port} on 127.0.0.1 is in use.*--port"):
             listening(port)

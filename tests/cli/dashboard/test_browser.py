@@ -133,7 +133,7 @@ async def test_the_policy_forbids_scripts_and_requests_of_others(opened: Tab) ->
 async def test_a_dashboard_that_has_ended_is_said(tab: Tab, dashboard: Opening) -> None:
     async with dashboard() as browser:
         await tab.go(browser.link, LIVE)
-    await tab.until("document.getElementById('connection').textContent.startsWith('No connection')")
+    await tab.until("document.getElementById('connection').textContent.startsWith('Disconnected')")
 
 
 @pytest.fixture(scope="session")

@@ -65,7 +65,7 @@ async def test_an_address_says_which_clients(browser: Browser, query: str, found
 async def test_what_cannot_be_meant_is_said(browser: Browser, query: str) -> None:
     answer = await browser.ask(f"/?{query}")
     assert answer.status == 400
-    assert "Not understood" in await answer.text()
+    assert "Invalid request" in await answer.text()
 
 
 def test_an_address_is_what_it_was_read_from() -> None:
@@ -87,7 +87,7 @@ async def test_long_lists_have_pages(objects: Objects, dashboard: Opening) -> No
         (address,) = re.findall(r'rel="next" href="([^"]+)"', first)
         rest = await browser.page(unescape(address))
         assert rows(rest) == [f"many-{number:03}" for number in range(100, 120)]
-        assert "101 to 120 of 120" in rest
+        assert "101–120 of 120" in rest
 
 
 async def test_the_list_follows_the_cluster(browser: Browser, objects: Objects) -> None:

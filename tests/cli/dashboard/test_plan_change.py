@@ -56,18 +56,14 @@ async def test_the_page_of_the_client_leads_there(browser: Browser) -> None:
 async def test_the_plans_to_choose_from(browser: Browser) -> None:
     page = unescape(await browser.page(PAGE))
     assert re.findall(r'href="\?to=(\w+)"', page) == ["basic", "gold", "free"]
-    for words in ("1 active contract<", "in force", "Manual", "5 in 60s", "For trials", "Choose a plan", "Cancel"):
+    for words in ("1 active contract<", "in force", "Manual", "5 in 60s", "For trials", "Select a plan", "Cancel"):
         assert words in page, words
     assert "Consequences" not in page
 
 
 @pytest.mark.parametrize(
     ("plan", "said"),
-    [
-        ("gold", ("Plan gold waits for a ContractApproval",)),
-        ("free", ("basic -> free",)),
-        ("basic", ("Nothing changes",)),
-    ],
+    [("gold", "Plan gold waits for a ContractApproval"), ("free", "basic -> free"), ("basic", "Nothing changes")],
 )
 async def test_the_consequences(browser: Browser, plan: str, said: str) -> None:
     page = unescape(await browser.page(f"{PAGE}?to={plan}"))

@@ -1,4 +1,4 @@
-"""What a change would do, and how it is made: foretold, and made by nobody here."""
+"""Previews of changes: the consequences and the patch, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def contracts(objects: Objects) -> None:
     await objects.put("apiclients", samples.decided_client(owner, made, (), samples.NOW))
 
 
-async def told(browser: Browser, choice: str) -> tuple[str, str]:
+async def preview(browser: Browser, choice: str) -> tuple[str, str]:
     """The page, and the patch that it offers."""
     page = await browser.page(f"/clients/team-a/billing-1.0/{choice}")
     patch = re.search(r'<pre id="patch"[^>]*>(.*?)</pre>', page, re.DOTALL)
@@ -58,7 +58,7 @@ async def git(folder: Path, *words: str, input: str = "") -> None:
     ],
 )
 async def test_the_consequences(browser: Browser, choice: str, said: tuple[str, ...]) -> None:
-    page, _ = await told(browser, choice)
+    page, _ = await preview(browser, choice)
     for words in said:
         assert words in page, words
     assert "client.yaml" not in page
@@ -79,7 +79,7 @@ async def test_the_patch_applies(browser: Browser, repository: Path, choice: str
     path.parent.mkdir()
     path.write_text(MANIFEST)
     await git(repository, "init", "-q")
-    page, patch = await told(browser, choice)
+    page, patch = await preview(browser, choice)
     assert str(path) in page
     await git(repository, "apply", input=patch)
     assert (path.read_text() if path.exists() else None) == after
@@ -87,14 +87,14 @@ async def test_the_patch_applies(browser: Browser, repository: Path, choice: str
 
 @pytest.mark.parametrize("choice", ["rotate", "suspend", "retire", "delete"])
 async def test_a_client_that_no_file_declares(browser: Browser, choice: str, repository: Path) -> None:
-    page, text = await told(browser, choice)
+    page, text = await preview(browser, choice)
     assert f"No file below {repository} declares it" in page
     assert text.startswith("spec:\n  ") == (choice != "delete")
 
 
 async def test_a_file_that_declares_more_is_not_deleted(browser: Browser, repository: Path) -> None:
     (repository / "all.yaml").write_text(f"{MANIFEST}---\n{MANIFEST.replace('billing', 'other')}")
-    page, patch = await told(browser, "delete")
+    page, patch = await preview(browser, "delete")
     assert "Delete its document from" in page
     assert patch == ""
 
@@ -102,7 +102,7 @@ async def test_a_file_that_declares_more_is_not_deleted(browser: Browser, reposi
 async def test_it_changes_nothing(browser: Browser, server: FakeServer, repository: Path) -> None:
     (repository / "billing.yaml").write_text(MANIFEST)
     for choice in ("rotate", "suspend", "retire", "delete"):
-        await told(browser, choice)
+        await preview(browser, choice)
     assert {request.method for request in server.requests} == {"GET"}
     assert not [request.path for request in server.requests if "/secrets" in request.path]
     assert (repository / "billing.yaml").read_text() == MANIFEST
@@ -132,7 +132,7 @@ class TestRotation:
         ]
         status = {"credentials": known, "lastCredentialId": 2}
         await objects.put("apiclients", samples.client(secret={"overlap": "6h", "lifetime": "240h"}, status=status))
-        page, _ = await told(browser, "rotate")
+        page, _ = await preview(browser, "rotate")
         assert cells(page, "#3")[:2] == ["✔ Current new", "in 10d"]
         assert cells(page, "#2")[:2] == ["◷ Previous", "in 6h"]
         assert cells(page, "#1")[:2] == ["◷ Previous", "in 60m"]
@@ -140,28 +140,28 @@ class TestRotation:
 
     async def test_without_overlap_it_is_refused_at_once(self, objects: Objects, browser: Browser) -> None:
         await objects.put("apiclients", samples.client(secret={"overlap": "0s"}))
-        page, _ = await told(browser, "rotate")
+        page, _ = await preview(browser, "rotate")
         assert cells(page, "#1")[:2] == ["✖ Revoked", "at once"]
         assert "There is no overlap" in page
 
     async def test_what_mounts_the_secret_is_named(self, objects: Objects, browser: Browser) -> None:
-        assert "No workload in team-a mounts it" in (await told(browser, "rotate"))[0]
+        assert "No workload in team-a mounts it" in (await preview(browser, "rotate"))[0]
         volumes = [{"secret": {"secretName": "billing-1.0-credentials"}}]
         pod = {"template": {"spec": {"volumes": volumes, "containers": []}}}
         await objects.put("deployments", {"metadata": {"name": "billing", "namespace": "team-a"}, "spec": pod})
-        assert "<li>Deployment team-a/billing</li>" in (await told(browser, "rotate"))[0]
+        assert "<li>Deployment team-a/billing</li>" in (await preview(browser, "rotate"))[0]
         objects.forbidden.add("cronjobs")
-        assert "what mounts the Secret is not known" in (await told(browser, "rotate"))[0]
+        assert "what mounts the Secret is not known" in (await preview(browser, "rotate"))[0]
 
     async def test_a_stopped_client_waits(self, objects: Objects, browser: Browser) -> None:
         status = {"observedStatus": "Suspended", "desiredStatus": "Suspended"}
         await objects.put("apiclients", samples.client(desiredStatus="Suspended", status=status))
-        page, _ = await told(browser, "rotate")
+        page, _ = await preview(browser, "rotate")
         assert "The client is Suspended: the new secret is issued once it is available again" in page
 
     async def test_a_client_without_a_secret(self, objects: Objects, browser: Browser) -> None:
         await objects.put("apiclients", samples.client(secret={"issue": False}))
-        page, patch = await told(browser, "rotate")
+        page, patch = await preview(browser, "rotate")
         assert "spec.secret.issue is false" in page
         assert "Secrets afterwards" not in page
         assert patch == ""

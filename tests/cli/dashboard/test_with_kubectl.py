@@ -1,4 +1,4 @@
-"""The dashboard through the real kubectl against the real API server, as somebody who may only look."""
+"""The dashboard through the real kubectl against the real API server, as a user with read access only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture
 async def browser(team: Team, plugin: Plugin) -> AsyncIterator[Browser]:
-    """The browser of somebody who has the role to look in this namespace, and no other right."""
+    """The browser of a user whose only role is apiclient-viewer in this namespace."""
     team.kubectl("create", "rolebinding", "looker", "--clusterrole=apiclient-viewer", "--user=looker")
     command = plugin.command("dashboard", "--port", "0", "--as", "looker")
     process = await asyncio.create_subprocess_exec(*command, env=plugin.environment, stdout=asyncio.subprocess.PIPE)
@@ -96,3 +96,18 @@ async def test_the_timeline_and_the_graph(team: Team, browser: Browser) -> None:
             await events.next()
     assert f"Api {team.namespace}/orders: Published" in page
     assert "You may not read" not in page
+
+
+async def test_requests_and_gates(team: Team, browser: Browser) -> None:
+    await asyncio.to_thread(team.declare, "billing", owner="billing@example.com")
+    declare_api(team, "orders", {"name": "gold", "approval": "Manual"})
+    await asyncio.to_thread(declare_contract, team, "ask", "billing", "orders", plan="gold", status="PendingApproval")
+    async with browser.live() as events, asyncio.timeout(PATIENCE):
+        while "kind: ContractApproval" not in (page := unescape(await browser.page("/approvals"))):
+            await events.next()
+    for words in (f"name: {team.namespace}-ask-gold", "billing@example.com", "decision: Approved"):
+        assert words in page
+    assert "You may not read Leases" in await browser.page("/gates")
+    page = unescape(await browser.page(f"/clients/{team.namespace}/billing/rotate"))
+    for words in ("the previous one stays valid for at most", "what mounts the Secret is not known", "revision: 2"):
+        assert words in page

@@ -1,1 +1,1 @@
-"""The dashboard: pages on 127.0.0.1 that only look, for one person, with that person's own rights."""
+"""The dashboard: read-only pages on 127.0.0.1, for one user, with that user's own rights."""

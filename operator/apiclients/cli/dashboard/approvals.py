@@ -26,7 +26,7 @@ Owners = Mapping[tuple[str, str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class ApprovalQuery:
-    """Which requests are asked for."""
+    """The filters and the page."""
 
     text: str = ""
     #: Of the Api.
@@ -36,7 +36,7 @@ class ApprovalQuery:
     page: int = 1
 
     def lets(self, line: "RequestLine") -> bool:
-        """Whether a request is one of those looked for."""
+        """Whether a request matches."""
         return (
             self.namespace in ("", line.api[0])
             and self.owner.lower() in ("", (line.owner or "").lower())
@@ -44,14 +44,14 @@ class ApprovalQuery:
         )
 
     def url(self, page: int) -> str:
-        """The address of another page of the same list."""
+        """The URL of another page of the same list."""
         fields = {"q": self.text, "namespace": self.namespace, "owner": self.owner, "page": page if page > 1 else ""}
         shown = {key: value for key, value in fields.items() if value}
         return f"{PATH}?{urlencode(shown)}" if shown else PATH
 
 
 def read_approval_query(parameters: Mapping[str, str]) -> ApprovalQuery:
-    """The query of a URL. Raises QueryError; unknown parameters are ignored."""
+    """Parse the parameters of a URL. Raises QueryError for invalid values; unknown parameters are ignored."""
     given = {key: value.strip()[:_LONGEST] for key, value in parameters.items()}
     return ApprovalQuery(
         text=given.get("q", ""),
@@ -67,7 +67,7 @@ class RequestLine:
 
     pending: PendingRequest
     owner: str | None
-    #: Whether the client has a page here.
+    #: Whether the dashboard has a page of the client.
     client_known: bool
 
     @property
@@ -77,7 +77,7 @@ class RequestLine:
 
     @property
     def searched(self) -> str:
-        """What a search looks through."""
+        """The text that a search covers."""
         request = self.pending.request
         parts = (request.namespace, request.name, request.client, *request.api, request.plan, self.owner)
         return " ".join(part for part in parts if part).lower()
@@ -89,7 +89,7 @@ class Approvable:
 
     line: RequestLine
     answer: Proposal
-    #: Whether an approval that is there already would be known.
+    #: Whether existing approvals were read.
     approvals_known: bool
 
 
@@ -103,7 +103,7 @@ class ApiGroup:
 
 
 def request_lines(requests: Requests, owners: Owners) -> list[RequestLine]:
-    """All requests by Api, that with the oldest request first, and by age."""
+    """All requests, oldest first, grouped by Api; the Api with the oldest request comes first."""
     lines = []
     for one in requests.pending:
         client = (one.request.namespace, one.request.client)
@@ -115,7 +115,7 @@ def request_lines(requests: Requests, owners: Owners) -> list[RequestLine]:
 
 
 def find_requests(query: ApprovalQuery, lines: Iterable[RequestLine]) -> Part[RequestLine]:
-    """The page that was asked for; the last one where there are fewer."""
+    """The requested page, or the last one if there are fewer."""
     return part([line for line in lines if query.lets(line)], query.page, PAGE_SIZE, query.url)
 
 

@@ -1,7 +1,7 @@
-"""What the pages show, kept up to date by watches: a line for each client, what comes for it, holds, contracts, Apis.
+"""The state behind the pages, kept up to date by watches.
 
-A line is made again when its client or a hold of its namespace changes, and twice a minute, as time passes too. What
-comes is foreseen after the lines are made, so that nobody waits for it.
+A client's line is computed again when the client or a hold of its namespace changes, and every 30 s, since it depends
+on the time. What comes for it is foreseen after the lines, so that no page waits for it.
 """
 
 import asyncio
@@ -31,31 +31,31 @@ from apiclients.resources.conditions import ConditionType
 from apiclients.resources.objects import ApiClient, ApiClientHold, InvalidObjectError
 from apiclients.resources.refs import NamespacedName
 
-#: Lines are made again this often, for they say what is in effect by now.
+#: Lines depend on the time, so they are computed again this often.
 _TICK_SECONDS = 30.0
-#: Between looks at whether the API server still answers.
+#: Between checks that the API server answers.
 _PROBE_SECONDS = 10.0
 _START_SECONDS = 60.0
-#: While many lines are made, those that are done are published this often.
+#: While many lines are computed, the finished ones are published this often.
 _PUBLISH_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known at one time."""
+    """A snapshot of the clients."""
 
-    #: Counts the changes.
+    #: The number of the latest change.
     revision: int
     lines: tuple[ClientLine, ...]
-    #: What may not be read, and what that means; and that the API server does not answer, while it does not.
+    #: For the user: what may not be read, and whether the API server is unreachable.
     notes: tuple[str, ...]
 
 
 class Board:
-    """The clients of a namespace, or of all (None)."""
+    """The clients of a namespace, or of all namespaces (None)."""
 
     def __init__(self, session: Session, namespace: str | None) -> None:
-        """Nothing is read before ``following``."""
+        """Nothing is read until ``following`` is entered."""
         self.session = session
         self.namespace = namespace
         self._lines: dict[NamespacedName, ClientLine] = {}
@@ -84,8 +84,8 @@ class Board:
         )
 
     def seen(self) -> Seen:
-        """What is known now; the lines by namespace and name."""
-        notes = [*self._unread, *(f"Hold {'/'.join(key)} cannot be read: who it stops is not shown"
+        """The present snapshot, sorted by namespace and name."""
+        notes = [*self._unread, *(f"Hold {'/'.join(key)} cannot be read: clients that it stops may be shown as not held"
                                   for key in sorted(self._unreadable))]  # fmt: skip
         trouble = [self._trouble] if self._trouble is not None else []
         return Seen(self._revision.number, tuple(self._lines[key] for key in sorted(self._lines)), (*trouble, *notes))
@@ -124,7 +124,7 @@ class Board:
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
-        """Read everything, and follow it. Raises KubeError where clients may not be listed, and CliError."""
+        """List and watch. Raises KubeError if clients may not be listed, and CliError if it takes too long."""
         reflectors: list[Reflector[Any]] = [self._clients]
         await one_object(self.session, API_CLIENTS, self.namespace)
         try:
@@ -152,7 +152,7 @@ class Board:
                     await self.after(self._revision.number)
         except TimeoutError:
             raise CliError(
-                f"the clients could not be read within {_START_SECONDS:g} s. Name a namespace with -n, or try again"
+                f"listing the clients took longer than {_START_SECONDS:g} s. Try again, or name a namespace with -n"
             ) from None
 
     def _on_client(self, change: Change[JsonObject]) -> None:
@@ -218,21 +218,21 @@ class Board:
             self._mark(self._clients.store)
 
     async def _probe(self) -> NoReturn:
-        """A watch that is silent says nothing of whether there is somebody to speak."""
+        """A silent watch does not show whether the API server is still there."""
         while True:
             await asyncio.sleep(_PROBE_SECONDS)
             try:
                 await one_object(self.session, API_CLIENTS, self.namespace)
                 trouble = None
             except KubeError as error:
-                trouble = f"What is shown is no longer up to date: {sentence(error) or error}"
+                trouble = f"This page is no longer up to date: {sentence(error) or error}"
             if trouble != self._trouble:
                 self._trouble = trouble
                 self._revision.advance()
 
 
 def _enforced(obj: JsonObject) -> bool:
-    """Whether every gate obeys, or nobody has said so far; a quick look, as most clients are enforced."""
+    """Whether every gate obeys, or the operator has not reported yet; cheap, since most clients are enforced."""
     conditions = (obj.get("status") or {}).get("conditions") or []
     return not any(c["type"] == ConditionType.ENFORCED and c["status"] != "True" for c in conditions)
 
@@ -249,6 +249,6 @@ def _as_is(obj: JsonObject) -> JsonObject:
 
 
 def quiet_logs() -> None:
-    """Failed watches are told on the page, in a sentence, and are no lines on the terminal."""
+    """Failed watches are reported on the pages, not on the terminal."""
     logging.getLogger("apiclients.kube").addHandler(logging.NullHandler())
     logging.getLogger("apiclients.kube").propagate = False

@@ -1,4 +1,4 @@
-"""What a change of one object would do, by the code of ``plan``. Pure."""
+"""Plans the change of one live object. Pure."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ _WIDTH = 96
 
 
 def foresee(raw: JsonObject, kind: str, patch: JsonObject | None, live: LiveState) -> tuple[str, ...]:
-    """What ``plan`` says of a merge patch of a live object, line by line; None: it is deleted."""
+    """The plan for a merge patch of a live object, line by line; ``patch`` None deletes it."""
     before = _manifest(raw, kind, raw["spec"])
     after = [] if patch is None else [_manifest(raw, kind, merged(raw["spec"], patch["spec"]))]
     base, head = read_all([_tree("live", [before]), _tree("changed", after)])
@@ -33,7 +33,7 @@ def merged(spec: JsonObject, patch: JsonObject) -> JsonObject:
 
 
 def _without_places(made: Plan) -> Plan:
-    """Without the places of manifests, as there are no files."""
+    """Drop the locations: there are no files."""
     return replace(
         made,
         entries=tuple(replace(one, location=None) for one in made.entries),
@@ -42,12 +42,12 @@ def _without_places(made: Plan) -> Plan:
 
 
 def _as_live(manifests: Manifests) -> Manifests:
-    """What the cluster holds is no declaration that it could differ from."""
+    """Mark manifests as copies of live objects, which cannot have drifted."""
     return replace(manifests, is_live=True)
 
 
 def _manifest(raw: JsonObject, kind: str, spec: JsonObject) -> JsonObject:
-    """What somebody would have in Git for an object."""
+    """The manifest of a live object."""
     meta = {key: raw["metadata"][key] for key in ("name", "namespace", "labels") if raw["metadata"].get(key)}
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": meta, "spec": spec}
 

@@ -1,4 +1,4 @@
-"""The page of the gates."""
+"""Reads what the page of the gates shows."""
 
 from dataclasses import dataclass
 
@@ -16,19 +16,19 @@ from apiclients.cli.screens.gates import (
     version_checks,
 )
 
-#: Clients that are named; the others are counted.
+#: The limit of clients that are listed by name.
 MOST_NAMED = 50
 
 
 @dataclass(frozen=True, slots=True)
 class GatesPage:
-    """What the page shows."""
+    """The gates, the checks of the installation, and the clients that wait."""
 
-    #: None where their Leases may not be read.
+    #: None if their Leases may not be read.
     gates: tuple[GateStanding, ...] | None
-    #: Of the operator, of versions, and of gates together.
+    #: Of the operator, the versions, and the gates as a whole.
     checks: tuple[Check, ...]
-    #: The clients that are not enforced everywhere, those that wait longest first.
+    #: The clients whose status is not enforced yet, oldest first.
     waiting: tuple[Unenforced, ...]
     namespace: str
 
@@ -48,7 +48,7 @@ async def read_gates(board: Board, namespace: str) -> GatesPage:
 
 
 def _checks(system: System, board: Board, namespace: str) -> list[Check]:
-    """The checks of ``doctor`` that are not about a single gate which is alive."""
+    """The checks of ``doctor`` that do not concern a single gate."""
     now, checks = board.session.now(), list[Check]()
     if system.operator_readable:
         checks.append(operator_check(system.operator, namespace, now))

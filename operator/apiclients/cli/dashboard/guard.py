@@ -1,4 +1,4 @@
-"""The rules of ``access`` on aiohttp: no handler runs, and no header is forgotten, without them."""
+"""The rules of ``access`` as aiohttp middleware, and the security headers of every response."""
 
 from collections.abc import Awaitable, Callable
 
@@ -11,7 +11,7 @@ OPEN_PATH = "/open"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: Scripts, styles and requests are of this page alone; nothing is embedded, framed, sniffed, cached or told to others.
+#: Same-origin scripts, styles and requests only; no embedding, framing, sniffing, caching or referrer.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -29,7 +29,7 @@ HEADERS = {
 
 
 def guarding(access: Access, port: int) -> Middleware:
-    """The middleware that lets requests in: of this page, and of the browser that opened the link."""
+    """The middleware that admits requests of the dashboard's own pages, in the browser that opened the link."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -38,22 +38,22 @@ def guarding(access: Access, port: int) -> Middleware:
             headers = {"Allow": "GET"} if refused.status == 405 else {}
             return web.Response(status=refused.status, text=f"{refused.reason}\n", headers=headers)
         if request.path != OPEN_PATH and not access.admits(request.cookies.get(cookie_name(port))):
-            return web.Response(status=401, text="Open the link that `kubectl apiclient dashboard` has printed.\n")
+            return web.Response(status=401, text="Open the link that `kubectl apiclient dashboard` printed.\n")
         return await handler(request)
 
     return guard
 
 
 async def secure(_: web.Request, response: web.StreamResponse) -> None:
-    """Signal ``on_response_prepare``: every answer has the headers, also those of errors and streams."""
+    """Signal ``on_response_prepare``: set the headers on every response, also on errors and streams."""
     response.headers.update(HEADERS)
 
 
 def opening(access: Access, port: int) -> Handler:
-    """The handler of the link: its token, once, for a cookie that no script reads and no other site sends.
+    """The handler of the link: exchanges its token, once, for an HttpOnly, SameSite=Strict cookie.
 
-    The page goes on by itself instead of by a redirect: a browser that came from a link of another site would not send
-    the cookie with that.
+    It answers with a page that refreshes instead of a redirect: after a link on another site, browsers do not send a
+    SameSite=Strict cookie along a redirect.
     """
 
     async def open_link(request: web.Request) -> web.StreamResponse:
@@ -61,18 +61,17 @@ def opening(access: Access, port: int) -> Handler:
         if session is None:
             return web.Response(
                 status=403,
-                text="This link was opened already, is too old, or is none. Start `kubectl apiclient dashboard` again "
-                "for another one.\n",
+                text="This link is invalid, expired or already used. Run `kubectl apiclient dashboard` again.\n",
             )
-        response = web.Response(text=_GO_ON, content_type="text/html")
+        response = web.Response(text=_CONTINUE, content_type="text/html")
         response.set_cookie(cookie_name(port), session, path="/", httponly=True, samesite="Strict")
         return response
 
     return open_link
 
 
-_GO_ON = """<!doctype html>
+_CONTINUE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>API clients</title>
 <link rel="icon" href="/static/icon.svg"><meta http-equiv="refresh" content="0;url=/"></head>
-<body><p><a href="/">Go on</a></p></body></html>
+<body><p><a href="/">Continue</a></p></body></html>
 """

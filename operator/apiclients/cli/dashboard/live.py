@@ -1,4 +1,4 @@
-"""Tells a page that something is other than it shows, by server-sent events; the page then asks for itself again."""
+"""Server-sent events that tell a page to fetch itself again."""
 
 import asyncio
 from contextlib import suppress
@@ -7,13 +7,13 @@ from aiohttp import web
 
 from apiclients.cli.dashboard.board import Board
 
-#: Changes that come together are told together.
+#: Changes within this time are sent as one event.
 _SETTLE_SECONDS = 0.1
-#: Between two tellings: pages are not made all the time where clients change all the time.
+#: The least time between two events, so that constant changes do not render pages constantly.
 _PAUSE_SECONDS = 0.3
-#: What says that the dashboard is still there, and moves ages.
+#: The heartbeat, which also refreshes ages and what is not watched.
 _BEAT_SECONDS = 15.0
-#: So many pages may be open.
+#: The limit of open pages.
 _MOST_PAGES = 32
 
 
@@ -21,25 +21,25 @@ class Live:
     """The handler of ``/live``."""
 
     def __init__(self, board: Board) -> None:
-        """``board`` tells what changes."""
+        """``board`` counts the changes."""
         self._board = board
         self._open = 0
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """Tell the revision now, and each later one, until the page goes."""
+        """Send the present revision and each later one, until the page is closed."""
         if self._open >= _MOST_PAGES:
-            return web.Response(status=503, text=f"{_MOST_PAGES} pages are open: close some.\n")
+            return web.Response(status=503, text=f"Too many open pages ({_MOST_PAGES}): close some.\n")
         self._open += 1
         try:
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             await response.prepare(request)
             with suppress(ConnectionResetError):
-                await self._tell(response)
+                await self._publish(response)
             return response
         finally:
             self._open -= 1
 
-    async def _tell(self, response: web.StreamResponse) -> None:
+    async def _publish(self, response: web.StreamResponse) -> None:
         revision = self._board.seen().revision
         await response.write(f"retry: 1000\nevent: change\ndata: {revision}\n\n".encode())
         while True:

@@ -1,4 +1,4 @@
-"""Templates: every value is escaped, and none holds characters that hide or reorder text."""
+"""Renders the templates. Every value is escaped, and stripped of characters that hide or reorder text."""
 
 from datetime import datetime
 from typing import Any
@@ -11,17 +11,17 @@ from apiclients.cli.screens.status import effective_mark
 from apiclients.cli.screens.text import Mark, age, harmless, last_used, span, until
 from apiclients.resources.fields import format_time
 
-#: How a mark looks: the class of its colour. Its sign is shown too, for colour alone tells not everybody.
+#: The CSS class of a mark. Its sign is shown too: colour alone is not accessible.
 _CLASSES = {Mark.GOOD: "good", Mark.WAITS: "waits", Mark.BAD: "bad", Mark.PLAIN: "plain"}
 
 
 def render(template: str, **values: Any) -> str:
-    """A page. ``values`` are views; what a template names and nobody gave is an error."""
+    """Render a page. A value that the template uses and ``values`` lacks is an error."""
     return _ENVIRONMENT.get_template(template).render(**values)
 
 
 def _finalized(value: object) -> object:
-    """None is nothing; text of others comes without control characters."""
+    """None is empty; strings lose their control characters."""
     if value is None:
         return ""
     return harmless(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class QueryError(CliError):
-    """An address with a parameter that has no meaning."""
+    """A URL with an invalid parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +18,17 @@ class Part(Generic[T]):
     """One page of a list."""
 
     lines: tuple[T, ...]
-    #: Of all pages.
+    #: Over all pages.
     total: int
-    #: The number of its first line, counted from 1; 0 where there is none.
+    #: The position of its first line, from 1; 0 if it is empty.
     first: int
-    #: The addresses of the pages before and after.
+    #: The URLs of the pages before and after.
     previous: str | None
     next: str | None
 
 
 def part(lines: Sequence[T], page: int, size: int, url: Callable[[int], str]) -> Part[T]:
-    """The page of that number, or the last one where there are fewer; ``url`` gives the address of a page."""
+    """The page of that number, or the last one if there are fewer; ``url`` gives the URL of a page."""
     pages = max(1, -(-len(lines) // size))
     page = min(page, pages)
     start = (page - 1) * size
@@ -42,7 +42,7 @@ def part(lines: Sequence[T], page: int, size: int, url: Callable[[int], str]) ->
 
 
 def page_number(text: str) -> int:
-    """A number of a page. Raises QueryError."""
+    """Parse the number of a page. Raises QueryError."""
     if not text.isascii() or not text.isdigit() or not 1 <= len(text) <= 6 or int(text) == 0:
-        raise QueryError(f"page={text} is not a page: the first one is 1")
+        raise QueryError(f"invalid page={text}: pages start at 1")
     return int(text)

@@ -1,4 +1,4 @@
-"""The contracts that wait for an approval, of what pages follow."""
+"""The contracts that wait for an approval."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -9,31 +9,31 @@ from apiclients.kube.kinds import APIS, CONTRACT_APPROVALS, CONTRACTS
 from apiclients.resources.objects import ContractApproval
 
 _MISSING = {
-    APIS: "You may not read Apis: only what waits in contracts that you may read is shown",
-    CONTRACTS: "You may not read contracts: of what waits, only the first 64 of each Api are shown, without their age",
-    CONTRACT_APPROVALS: "You may not read approvals: there may be one already where one is suggested",
+    APIS: "You may not read Apis: requests from contracts that you may not read are not shown",
+    CONTRACTS: "You may not read contracts: at most 64 requests of each Api are shown, without their age",
+    CONTRACT_APPROVALS: "You may not read approvals: check that a contract has none before you add one",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """What waits at one time."""
+    """A snapshot of the pending contracts."""
 
     pending: tuple[PendingRequest, ...]
-    #: The approvals that were read, by the namespace of the Api.
+    #: The approvals that were read, by namespace.
     approvals: Mapping[str, tuple[ContractApproval, ...]]
-    #: What may not be read, or cannot be, and what that means.
+    #: For the user: what may not, or cannot, be read.
     notes: tuple[str, ...]
-    #: The namespace whose approvals are known; None: all of them.
+    #: The namespace whose approvals were read; None: all; empty: none.
     scope: str | None
 
     def knows_approvals(self, namespace: str) -> bool:
-        """Whether an approval in that namespace would be known."""
+        """Whether the approvals of that namespace were read."""
         return self.scope in (None, namespace)
 
 
 def pending_requests(relations: Relations) -> Requests:
-    """What concerns the namespace, or any, by its Api or its contract; in no order."""
+    """The present snapshot, in no order: requests of the namespace, or of all, by their Api or their contract."""
     approvals = defaultdict[str, list[ContractApproval]](list)
     for one in relations.approvals:
         approvals[one.metadata.namespace].append(one)
@@ -50,7 +50,7 @@ def _by_contracts(relations: Relations) -> Iterator[PendingRequest]:
 
 
 def _by_apis(relations: Relations) -> Iterator[PendingRequest]:
-    """What only the Apis tell of, as the contracts are in namespaces that are not read."""
+    """Requests that only the status of an Api shows, since the contract was not read."""
     for api in relations.apis:
         for request in api.waiting:
             if not relations.may_read(CONTRACTS) or relations.namespace not in (None, request.namespace):

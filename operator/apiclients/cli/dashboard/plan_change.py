@@ -1,4 +1,4 @@
-"""What another plan of a contract would do, by the code of ``plan``, and how it is made in Git. Changes nothing."""
+"""Previews another plan of a contract: the consequences by ``plan``, and the patch for Git. Read-only."""
 
 import asyncio
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ from apiclients.resources.objects import Api, Contract, InvalidObjectError
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one plan would do."""
+    """The preview of one plan."""
 
     plan: str
     consequences: tuple[str, ...]
@@ -35,21 +35,21 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class PlanChange:
-    """The page: the plans to choose from, and what the chosen one would do."""
+    """The plans to select from, and the preview of the selected one."""
 
     contract: ContractLine
-    #: Whether the contract is in force, so that somebody's calls are at stake.
+    #: Whether the contract is in force.
     active: bool
     plans: tuple[Plan, ...]
-    #: None while no plan is chosen.
+    #: None while no plan is selected.
     outcome: Outcome | None
     unread: tuple[str, ...]
 
 
 async def plan_change(session: Session, name: str, chosen: str, root: Path) -> PlanChange:
-    """Foresee it for a contract of the session's namespace; ``chosen`` is empty while no plan is chosen.
+    """Preview a contract of the session's namespace; ``chosen`` is empty while no plan is selected.
 
-    ``root`` is where the manifests are. Raises QueryError for a plan that the Api does not have, CliError, KubeError.
+    ``root`` is the folder with the manifests. Raises QueryError for a plan that the Api lacks, CliError, KubeError.
     """
     unread: list[Unread] = []
     raw, contract = await _contract(session, name)
@@ -98,7 +98,7 @@ async def _api(session: Session, contract: Contract) -> tuple[JsonObject, Api]:
 
 
 async def _live(session: Session, api: JsonObject, unread: list[Unread]) -> LiveState:
-    """The live state of the contract's namespace, with the Api and the approvals beside it."""
+    """The live state of the contract's namespace, plus the Api and its approvals."""
     namespace = api["metadata"]["namespace"]
     live = await read_state(session, "the cluster", namespaces={session.namespace}, workloads_in=())
     listing = session.objects(CONTRACT_APPROVALS, namespace)

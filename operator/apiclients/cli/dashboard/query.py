@@ -1,4 +1,4 @@
-"""Which clients a page lists, as its URL says: a URL can be shared. Pure."""
+"""The filters of the list of clients, as its shareable URL has them. Pure."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from apiclients.cli.options import duration
 from apiclients.cli.screens.listing import ClientLine, Filter, SortKey, sort_key
 from apiclients.lifecycle.effective import Effective
 
-#: What counts as expiring, where the page says no time.
+#: What counts as expiring unless the URL says otherwise.
 SOON = "14d"
 #: Clients on one page.
 PAGE_SIZE = 100
@@ -21,12 +21,12 @@ _FLAGS = ("held", "stalled", "unused", "notready")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked for."""
+    """The filters, the order and the page."""
 
     wanted: Filter = field(default_factory=Filter)
     namespace: str = ""
     text: str = ""
-    #: As it was written, such as 14d.
+    #: As written in the URL, such as 14d.
     expiring: str = ""
     stalled: bool = False
     never_used: bool = False
@@ -34,7 +34,7 @@ class Query:
     page: int = 1
 
     def lets(self, line: ClientLine, now: datetime) -> bool:
-        """Whether a client is one of those looked for."""
+        """Whether a client matches."""
         return (
             self.wanted.lets(line, now)
             and self.namespace in ("", line.namespace)
@@ -44,13 +44,13 @@ class Query:
         )
 
     def url(self, **changes: object) -> str:
-        """The address of the same list with something else: ``query.url(page=2)``."""
+        """The URL of the same list with changes, such as ``query.url(page=2)``."""
         fields = {**self.fields(), **{key: "1" if value is True else value for key, value in changes.items()}}
         shown = {key: value for key, value in fields.items() if value not in ("", None, False, 1)}
         return f"/?{urlencode(shown)}" if shown else "/"
 
     def fields(self) -> dict[str, object]:
-        """The parameters, as the URL has them."""
+        """The parameters of the URL."""
         flags = (self.wanted.held, self.stalled, self.never_used, self.wanted.not_ready)
         return {
             "q": self.text,
@@ -70,11 +70,11 @@ def _searched(line: ClientLine) -> str:
 
 
 def read_query(parameters: Mapping[str, str]) -> Query:
-    """The query of a URL. Raises QueryError for what cannot be meant; unknown parameters count as not there."""
+    """Parse the parameters of a URL. Raises QueryError for invalid values; unknown parameters are ignored."""
     given = {key: value.strip()[:_LONGEST] for key, value in parameters.items()}
     sort = given.get("sort", "")
     if sort and sort not in list(SortKey):
-        raise QueryError(f"sort={sort} is none: choose one of {', '.join(SortKey)}")
+        raise QueryError(f"invalid sort={sort}: choose one of {', '.join(SortKey)}")
     held, stalled, never_used, not_ready = (given.get(name, "") not in ("", "0") for name in _FLAGS)
     expiring = given.get("expiring", "")
     wanted = Filter(
@@ -104,7 +104,7 @@ def _duration(text: str) -> timedelta:
 
 
 def find(query: Query, lines: Iterable[ClientLine], now: datetime) -> Part[ClientLine]:
-    """The page that was asked for; the last one where there are fewer."""
+    """The requested page, or the last one if there are fewer."""
     found = [line for line in lines if query.lets(line, now)]
     if query.sort:
         key = SortKey(query.sort)
@@ -114,17 +114,17 @@ def find(query: Query, lines: Iterable[ClientLine], now: datetime) -> Part[Clien
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many clients are so, and the list of them."""
+    """A number of clients, and the URL of the list of them."""
 
     label: str
     number: int
     url: str
-    #: Whether it is what the list shows.
+    #: Whether the page shows this list.
     chosen: bool
 
 
 def counts(query: Query, lines: Sequence[ClientLine], now: datetime) -> tuple[Count, ...]:
-    """The numbers on top of the page: of all clients, whatever the list is filtered by."""
+    """The counts at the top of the page, over all clients, regardless of the filters."""
     plain = Query()
     statuses = sorted({line.effective_status for line in lines} - {Effective.HELD})
     chosen: list[tuple[str, Query]] = [

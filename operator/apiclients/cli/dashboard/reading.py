@@ -1,4 +1,4 @@
-"""Small reads: whether a kind may be read, and objects that this version of the plugin cannot read."""
+"""Checks whether a kind may be read, and converts objects that this version may not understand."""
 
 from collections.abc import Callable
 from contextlib import aclosing
@@ -34,6 +34,6 @@ def reader(resource: ResourceType, from_object: Callable[[JsonObject], T]) -> Ca
 
 
 async def one_object(session: Session, resource: ResourceType, namespace: str | None) -> None:
-    """Ask for one object: whether that is allowed, and answered. Raises KubeError."""
+    """Read one object, to check that this is allowed. Raises KubeError."""
     async with aclosing(session.kube.pages(resource, namespace, metadata_only=True, page_size=1)) as pages:
         await anext(pages)

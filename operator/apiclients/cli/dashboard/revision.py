@@ -1,4 +1,4 @@
-"""Counts the changes of what the pages show, and wakes whoever waits for the next one."""
+"""Counts changes, and wakes those who wait for the next one."""
 
 import asyncio
 
@@ -7,12 +7,12 @@ class Revision:
     """The number of the latest change."""
 
     def __init__(self) -> None:
-        """Nothing has changed yet."""
+        """Start at 0."""
         self.number = 0
         self._changed = asyncio.Event()
 
     def advance(self) -> None:
-        """Something has changed."""
+        """Count a change."""
         self.number += 1
         self._changed.set()
         self._changed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What a rotation does to the secrets of a client. Pure."""
+"""Previews a rotation: which secrets stay valid, and who uses them. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from apiclients.plan.live import Workload
 from apiclients.resources.apiclient import Credential, ObservedStatus
 from apiclients.resources.objects import ApiClient
 
-#: A request for a new secret waits while a client is one of these.
+#: A rotation waits while the client has one of these statuses.
 _WAITS = (ObservedStatus.SUSPENDED, ObservedStatus.RETIRED)
 
 
@@ -21,28 +21,28 @@ class SecretLine:
     id: int
     #: "Current", "Previous" or "Revoked".
     state: str
-    #: None for one that is refused at once.
+    #: None if it is refused at once.
     expires: datetime | None
     last_used: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What is to be known before a rotation."""
+    """The preview of a rotation."""
 
-    #: The Secret that holds the new one.
+    #: The name of the Secret.
     secret: str
     overlap: timedelta
     lines: tuple[SecretLine, ...]
-    #: What mounts the Secret; None where that may not be read.
+    #: The workloads that use the Secret; None if they may not be read.
     consumers: tuple[str, ...] | None
-    #: The status for whose end the rotation waits.
+    #: The status that delays the rotation.
     waits_while: str | None
     command: str
 
 
 def rotation(client: ApiClient, workloads: Iterable[Workload] | None, now: datetime) -> Rotation:
-    """Foresee the rotation of a client that has a secret."""
+    """Preview the rotation of a client that has a secret."""
     meta, status, span = client.metadata, client.status, overlap(client.spec.secret)
     kept = {one.id: one for one in previous(status.credentials, now, span)}
     mounting = None

@@ -1,4 +1,4 @@
-"""The pages."""
+"""The handlers of the pages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,7 +34,7 @@ from apiclients.kube.errors import KubeError
 
 _STATIC = Path(__file__).parent / "static"
 _TYPES = {"dashboard.css": "text/css", "dashboard.js": "text/javascript", "icon.svg": "image/svg+xml"}
-#: How long a page may take to be made.
+#: The timeout for reading what a page shows.
 _PAGE_SECONDS = 30.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -42,27 +42,27 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What all pages are made from."""
+    """What all pages share."""
 
     board: Board
     system_namespace: str
-    #: Where the manifests are that declare the clients.
+    #: The folder with the manifests.
     root: Path
 
     @property
     def where(self) -> str:
-        """What is looked at."""
+        """The scope, for people."""
         return f"namespace {self.board.namespace}" if self.board.namespace is not None else "all namespaces"
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
-        """A page with what all pages have."""
+        """Render a page."""
         seen = self.board.seen()
         shared = {"where": self.where, "notes": seen.notes, "revision": seen.revision, "now": self.board.session.now()}
         return web.Response(text=render(template, **shared, **values), status=status, content_type="text/html")
 
 
 def application(site: Site, access: Access, port: int) -> web.Application:
-    """The whole site, as it is served on ``port``."""
+    """The application that is served on ``port``."""
     app = web.Application(middlewares=[guarding(access, port), _answering(site)])
     app.on_response_prepare.append(secure)
     routes: list[tuple[str, Handler]] = [
@@ -84,23 +84,25 @@ def application(site: Site, access: Access, port: int) -> web.Application:
 
 
 def _answering(site: Site) -> Middleware:
-    """The middleware that says in a page what went wrong."""
+    """The middleware that turns errors into pages."""
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except web.HTTPException as error:
-            return site.page("problem.html", status=error.status, title="There is no such page", problem=request.path)
+            return site.page("problem.html", status=error.status, title="Page not found", problem=request.path)
         except QueryError as error:
-            return site.page("problem.html", status=400, title="Not understood", problem=str(error))
+            return site.page("problem.html", status=400, title="Invalid request", problem=str(error))
         except CliError as error:
             return site.page("problem.html", status=404, title="Not found", problem=str(error))
         except TimeoutError:
-            problem = f"The API server took longer than {_PAGE_SECONDS:g} s. Try again."
-            return site.page("problem.html", status=504, title="No answer", problem=problem)
+            problem = f"The API server did not answer within {_PAGE_SECONDS:g} s. Try again."
+            return site.page("problem.html", status=504, title="Timeout", problem=problem)
         except KubeError as error:
-            return site.page("problem.html", status=502, title="Not read", problem=sentence(error) or str(error))
+            return site.page(
+                "problem.html", status=502, title="Cannot read from the cluster", problem=sentence(error) or str(error)
+            )
 
     return answer
 

@@ -25,9 +25,9 @@ _SHUTDOWN_SECONDS = 1.0
 
 
 async def serve(session: Session, namespace: str | None, port: int, system_namespace: str, root: Path) -> NoReturn:
-    """Print the link and serve until cancelled; ``port`` 0 is one that is free. Raises CliError, KubeError.
+    """Print the link and serve until cancelled; ``port`` 0 takes a free one. Raises CliError, KubeError.
 
-    ``root`` is where the manifests are.
+    ``root`` is the folder with the manifests.
     """
     quiet_logs()
     board = Board(session, namespace)
@@ -35,31 +35,29 @@ async def serve(session: Session, namespace: str | None, port: int, system_names
         async with board.following(), served(Site(board, system_namespace, root), listener) as link:
             write(sys.stdout, link)
             lifetime = span(LINK_LIFETIME)
-            print(f"Open it within {lifetime}; it opens once. Nothing can be changed there. Ctrl-C ends it.",
+            print(f"Open the link within {lifetime}; it works once. The dashboard is read-only. Press Ctrl-C to stop.",
                   file=sys.stderr)  # fmt: skip
             await asyncio.Event().wait()
-    raise AssertionError("it is served until it is cancelled")
+    raise AssertionError("serves until cancelled")
 
 
 def listening(port: int) -> socket.socket:
-    """A socket on 127.0.0.1 and no other address. Raises CliError where the port cannot be had."""
+    """A socket on 127.0.0.1. Raises CliError if the port is not available."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((ADDRESS, port))
     except OSError as error:
         listener.close()
-        used = " by another program, perhaps another dashboard" if error.errno == errno.EADDRINUSE else ""
-        why = "is used" if used else f"cannot be had ({error.strerror})"
-        raise CliError(
-            f"port {port} of {ADDRESS} {why}{used}. Choose another with --port; 0 is one that is free"
-        ) from None
+        used = error.errno == errno.EADDRINUSE
+        why = "in use, perhaps by another dashboard" if used else f"not available ({error.strerror})"
+        raise CliError(f"port {port} on {ADDRESS} is {why}. Choose another with --port, or 0 for a free one") from None
     return listener
 
 
 @asynccontextmanager
 async def served(site: Site, listener: socket.socket) -> AsyncIterator[str]:
-    """Serve on a bound socket; gives the link that opens it."""
+    """Serve on a bound socket; yields the link."""
     port = listener.getsockname()[1]
     access = Access(time.monotonic)
     # No access log: the token is in the address of the link.

@@ -1,4 +1,4 @@
-"""What a change of a client would do, by the code of ``plan``, and how it is made in Git. Changes nothing."""
+"""Previews a change of a client: the consequences by ``plan``, and the patch for Git. Read-only."""
 
 import asyncio
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from apiclients.kube.objects import JsonObject
 
 
 class Choice(StrEnum):
-    """What can be asked about."""
+    """The changes that can be previewed."""
 
     ROTATE = "rotate"
     SUSPEND = "suspend"
@@ -41,25 +41,25 @@ _CHANGES = {Choice.SUSPEND: SUSPEND, Choice.RETIRE: RETIRE}
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """The answer."""
+    """The preview."""
 
     choice: Choice
     namespace: str
     name: str
-    #: The contracts in force, which are what is at stake.
+    #: The contracts in force.
     active: tuple[ContractLine, ...]
-    #: How many are in force, also where they may not be read one by one.
+    #: Their number, also if the contracts may not be read.
     active_count: int
-    #: What the plan says, line by line.
+    #: The plan, line by line.
     consequences: tuple[str, ...]
     proposal: Proposal
     unread: tuple[str, ...]
-    #: Of a rotation; None also where there is no secret.
+    #: For ROTATE, if the client has a secret.
     rotation: Rotation | None
 
 
 async def what_if(session: Session, name: str, choice: Choice, root: Path) -> WhatIf:
-    """Foresee it; ``root`` is where the manifests are. Raises CliError, KubeError."""
+    """Preview a change; ``root`` is the folder with the manifests. Raises CliError, KubeError."""
     subject = await read_subject(session, name)
     namespace = session.namespace
     live = await read_state(session, "the cluster", namespaces=[namespace], workloads_in=[namespace])

@@ -1,4 +1,4 @@
-"""What is to be said of gates and operator by their Leases, and how far each gate is. Pure."""
+"""Checks of gates and operator by their Leases, and how far each gate is. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ def _gate_logs(system_namespace: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Unenforced:
-    """A client that some gate does not obey yet, as the operator says."""
+    """A client that some gate does not obey yet, as its condition Enforced reports."""
 
     namespace: str
     name: str
@@ -134,7 +134,7 @@ def unenforced(client: ApiClient, holds: Mapping[str, ApiClientHold]) -> Unenfor
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The resourceVersions of the latest changes of clients and of holds that are known here."""
+    """The resourceVersions of the latest known clients and holds."""
 
     clients: int
     holds: int
@@ -148,10 +148,10 @@ class GateStanding:
     check: Check
     #: "ready", "not ready" or "lost".
     state: str
-    #: Whether it has applied all changes that are known here.
+    #: Whether it has applied the latest known change.
     clients_applied: bool
     holds_applied: bool
-    #: How many of the clients that are not enforced everywhere wait for it.
+    #: How many clients wait for it.
     waiting_clients: int
 
 

@@ -1,12 +1,12 @@
-// Keeps a page as the cluster is: when something changes it asks for the page again and takes over what it shows.
-// Without it the page works too, and shows what was when it was loaded.
+// Keeps a page up to date: on each change it fetches the page again and replaces the content.
+// Without JavaScript the page works, and shows the state when it was loaded.
 
 const TYPING_MS = 200;
 const connection = document.getElementById("connection");
 let running = false;
 let again = false;
 
-function tell(text, bad) {
+function showConnection(text, bad) {
   if (connection.textContent !== text) connection.textContent = text;
   connection.className = bad ? "bad" : "";
 }
@@ -36,14 +36,14 @@ async function refresh() {
     try {
       const response = await fetch(location.href, { cache: "no-store" });
       if (response.status === 401) {
-        tell("Not open any more: start kubectl apiclient dashboard again", true);
+        showConnection("Session ended: run kubectl apiclient dashboard again", true);
         continue;
       }
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       const next = page.getElementById("live");
       if (next) replaceBy(next);
     } catch {
-      tell("No connection: this is what was last known", true);
+      showConnection("Disconnected: showing the last known state", true);
     }
   } while (again);
   running = false;
@@ -52,11 +52,11 @@ async function refresh() {
 function follow() {
   const events = new EventSource("/live");
   events.addEventListener("change", (event) => {
-    tell("live", false);
+    showConnection("live", false);
     if (document.getElementById("live").dataset.revision !== event.data) refresh();
   });
   events.addEventListener("beat", refresh);
-  events.addEventListener("error", () => tell("No connection: this is what was last known", true));
+  events.addEventListener("error", () => showConnection("Disconnected: showing the last known state", true));
   addEventListener("pagehide", () => events.close());
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
@@ -98,5 +98,5 @@ document.addEventListener("click", async (event) => {
 });
 
 for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
-// What somebody is about to copy stays as it is.
+// A page with text to copy does not change under the cursor.
 if (document.getElementById("live").dataset.still === undefined) follow();
