@@ -16,9 +16,9 @@ import orjson
 from aiohttp import web
 
 from apiclients.cli.cluster.connection import Session
-from apiclients.cli.dashboard.board import Board
 from apiclients.cli.dashboard.routes import Site
 from apiclients.cli.dashboard.serving import listening, served
+from apiclients.cli.dashboard.state.board import Board
 from apiclients.kube.client import KubeClient
 from apiclients.kube.clock import ClockWatch
 from apiclients.kube.config import load_login

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apiclients.cli.dashboard.access import LINK_LIFETIME, Access, cookie_name, refusal
 from apiclients.cli.dashboard.serving import listening
+from apiclients.cli.dashboard.web.access import LINK_LIFETIME, Access, cookie_name, refusal
 from apiclients.cli.errors import CliError
 from tests.cli.dashboard.scene import Browser
 from tests.kube.fake import FakeServer

@@ -9,10 +9,10 @@ from time import process_time
 
 import pytest
 
-from apiclients.cli.dashboard.graph import MOST_GROUPS, MOST_ROWS, Known, graph
-from apiclients.cli.dashboard.graph_query import read_graph_query
-from apiclients.cli.dashboard.relations import ApiNode, ContractNode
-from apiclients.cli.dashboard.shorten import fit
+from apiclients.cli.dashboard.state.relations import ApiNode, ContractNode
+from apiclients.cli.dashboard.views.graph import MOST_GROUPS, MOST_ROWS, Known, graph
+from apiclients.cli.dashboard.views.graph_query import read_graph_query
+from apiclients.cli.dashboard.views.shorten import fit
 from apiclients.cli.errors import CliError
 from apiclients.cli.screens.contracts import contract_line
 from apiclients.cli.screens.listing import client_lines

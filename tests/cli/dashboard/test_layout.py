@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apiclients.cli.dashboard.layout import BOX_HEIGHT, PITCH, Box, Layout, Pair, arrange
+from apiclients.cli.dashboard.views.layout import BOX_HEIGHT, PITCH, Box, Layout, Pair, arrange
 
 Graph = tuple[int, int, list[Pair]]
 

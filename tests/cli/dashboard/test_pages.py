@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from apiclients.cli.dashboard import pages
-from apiclients.cli.dashboard.paging import QueryError
-from apiclients.cli.dashboard.query import read_query
+from apiclients.cli.dashboard.views.paging import QueryError
+from apiclients.cli.dashboard.views.query import read_query
+from apiclients.cli.dashboard.web import pages
 from apiclients.kube.errors import ForbiddenError
 from tests.cli import samples
 from tests.cli.dashboard.conftest import Opening
@@ -18,7 +18,7 @@ from tests.cli.dashboard.scene import Browser, Objects, live_part, rows
 from tests.kube.fake import FakeServer
 from tests.toolkit.waiting import async_eventually
 
-SITE = Path(pages.__file__).parent
+SITE = Path(pages.__file__).parents[1]
 
 
 async def test_the_list(browser: Browser) -> None:
@@ -186,7 +186,7 @@ async def test_clients_that_may_not_be_read_are_an_error(objects: Objects, dashb
 async def test_an_api_server_that_is_away_is_said(
     objects: Objects, dashboard: Opening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("apiclients.cli.dashboard.board._PROBE_SECONDS", 0.02)
+    monkeypatch.setattr("apiclients.cli.dashboard.state.board._PROBE_SECONDS", 0.02)
     async with dashboard() as browser:
         await browser.open()
         objects.away = True

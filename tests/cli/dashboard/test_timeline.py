@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apiclients.cli.dashboard.ahead import Ahead
-from apiclients.cli.dashboard.deadlines import Deadline, Kind
-from apiclients.cli.dashboard.paging import QueryError
-from apiclients.cli.dashboard.timeline import HORIZON, PAGE_SIZE, Grouping, read_timeline_query, timeline
+from apiclients.cli.dashboard.state.ahead import Ahead
+from apiclients.cli.dashboard.views.deadlines import Deadline, Kind
+from apiclients.cli.dashboard.views.paging import QueryError
+from apiclients.cli.dashboard.views.timeline import HORIZON, PAGE_SIZE, Grouping, read_timeline_query, timeline
 from apiclients.cli.screens.foresight import Coming
 from apiclients.cli.screens.text import Mark
 from apiclients.resources.fields import format_time
@@ -200,7 +200,7 @@ def test_what_comes_is_foreseen_again_only_when_something_has_changed(monkeypatc
         asked.append(obj)
         return ()
 
-    monkeypatch.setattr("apiclients.cli.dashboard.ahead._coming", foresee)
+    monkeypatch.setattr("apiclients.cli.dashboard.state.ahead._coming", foresee)
     ahead, key, raw = Ahead(), ("team-a", "billing-1.0"), samples.client()
     holds = (ApiClientHold.from_object(samples.hold("leak")),)
     ahead.look(key, raw, (), NOW)

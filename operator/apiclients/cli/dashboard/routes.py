@@ -12,20 +12,20 @@ from aiohttp.typedefs import Middleware
 from apiclients.cli.cluster.connection import Session
 from apiclients.cli.cluster.gather import gather
 from apiclients.cli.cluster.problems import sentence
-from apiclients.cli.dashboard.access import Access
-from apiclients.cli.dashboard.approvals import approvable, find_requests, read_approval_query, request_lines
-from apiclients.cli.dashboard.board import Board
-from apiclients.cli.dashboard.gates import MOST_NAMED, read_gates
-from apiclients.cli.dashboard.graph_view import graph_values
-from apiclients.cli.dashboard.guard import OPEN_PATH, guarding, opening, secure
-from apiclients.cli.dashboard.live import Live
-from apiclients.cli.dashboard.pages import render
-from apiclients.cli.dashboard.paging import QueryError
-from apiclients.cli.dashboard.pending import pending_requests
-from apiclients.cli.dashboard.plan_change import plan_change
-from apiclients.cli.dashboard.query import counts, find, read_query
-from apiclients.cli.dashboard.timeline_view import timeline_values
-from apiclients.cli.dashboard.what_if import Choice, what_if
+from apiclients.cli.dashboard.state.board import Board
+from apiclients.cli.dashboard.views.approvals import approvable, find_requests, read_approval_query, request_lines
+from apiclients.cli.dashboard.views.gates import MOST_NAMED, read_gates
+from apiclients.cli.dashboard.views.graph_view import graph_values
+from apiclients.cli.dashboard.views.paging import QueryError
+from apiclients.cli.dashboard.views.pending import pending_requests
+from apiclients.cli.dashboard.views.query import counts, find, read_query
+from apiclients.cli.dashboard.views.timeline_view import timeline_values
+from apiclients.cli.dashboard.web.access import Access
+from apiclients.cli.dashboard.web.guard import OPEN_PATH, guarding, opening, secure
+from apiclients.cli.dashboard.web.live import Live
+from apiclients.cli.dashboard.web.pages import render
+from apiclients.cli.dashboard.what_if.plan_change import plan_change
+from apiclients.cli.dashboard.what_if.status_change import Choice, what_if
 from apiclients.cli.errors import CliError
 from apiclients.cli.git.names import is_name
 from apiclients.cli.screens.explain import explain_view

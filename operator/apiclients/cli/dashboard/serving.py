@@ -13,10 +13,10 @@ from typing import NoReturn
 from aiohttp import web
 
 from apiclients.cli.cluster.connection import Session
-from apiclients.cli.dashboard.access import ADDRESS, LINK_LIFETIME, Access
-from apiclients.cli.dashboard.board import Board, quiet_logs
-from apiclients.cli.dashboard.guard import OPEN_PATH
 from apiclients.cli.dashboard.routes import Site, application
+from apiclients.cli.dashboard.state.board import Board, quiet_logs
+from apiclients.cli.dashboard.web.access import ADDRESS, LINK_LIFETIME, Access
+from apiclients.cli.dashboard.web.guard import OPEN_PATH
 from apiclients.cli.errors import CliError
 from apiclients.cli.screens.text import span, write
 

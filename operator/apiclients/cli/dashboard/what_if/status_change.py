@@ -20,8 +20,8 @@ from apiclients.cli.actions.proposing import (
 )
 from apiclients.cli.cluster.connection import Session
 from apiclients.cli.cluster.live_state import read_state
-from apiclients.cli.dashboard.foreseeing import foresee
-from apiclients.cli.dashboard.rotation import Rotation, rotation
+from apiclients.cli.dashboard.what_if.foreseeing import foresee
+from apiclients.cli.dashboard.what_if.rotation import Rotation, rotation
 from apiclients.cli.git import change as gitchange
 from apiclients.cli.screens.contracts import ContractLine
 from apiclients.kube.objects import JsonObject

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from apiclients.cli.dashboard.paging import QueryError, page_number
+from apiclients.cli.dashboard.views.paging import QueryError, page_number
 from apiclients.cli.git.names import is_name
 from apiclients.resources.contract import ContractStatusName
 from apiclients.resources.refs import NamespacedName

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from apiclients.cli.cluster.connection import Session
-from apiclients.cli.dashboard.reading import Unreadable, one_object, reader
-from apiclients.cli.dashboard.revision import Revision
+from apiclients.cli.dashboard.state.reading import Unreadable, one_object, reader
+from apiclients.cli.dashboard.state.revision import Revision
 from apiclients.cli.git.approvals import Request, request_of, waiting
 from apiclients.cli.screens.contracts import ContractLine, condition, contract_line
 from apiclients.cli.screens.text import UNKNOWN

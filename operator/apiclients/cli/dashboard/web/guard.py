@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from apiclients.cli.dashboard.access import Access, cookie_name, refusal
+from apiclients.cli.dashboard.web.access import Access, cookie_name, refusal
 
 OPEN_PATH = "/open"
 

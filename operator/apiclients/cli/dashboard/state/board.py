@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 
 from apiclients.cli.cluster.connection import Session
 from apiclients.cli.cluster.problems import sentence
-from apiclients.cli.dashboard.ahead import Ahead
-from apiclients.cli.dashboard.reading import one_object
-from apiclients.cli.dashboard.relations import Relations
-from apiclients.cli.dashboard.revision import Revision
+from apiclients.cli.dashboard.state.ahead import Ahead
+from apiclients.cli.dashboard.state.reading import one_object
+from apiclients.cli.dashboard.state.relations import Relations
+from apiclients.cli.dashboard.state.revision import Revision
 from apiclients.cli.errors import CliError
 from apiclients.cli.screens.gates import Unenforced, Versions, unenforced
 from apiclients.cli.screens.listing import ClientLine, client_lines

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from apiclients import __version__
 from apiclients.cli.cluster.system import System, read_system
-from apiclients.cli.dashboard.board import Board
+from apiclients.cli.dashboard.state.board import Board
 from apiclients.cli.screens.check import Check
 from apiclients.cli.screens.gates import (
     GateStanding,

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from apiclients.cli.dashboard.board import Board
-from apiclients.cli.dashboard.deadlines import Deadline, Kind, of_apis, of_clients, of_contracts, of_holds
-from apiclients.cli.dashboard.timeline import Grouping, read_timeline_query, timeline
+from apiclients.cli.dashboard.state.board import Board
+from apiclients.cli.dashboard.views.deadlines import Deadline, Kind, of_apis, of_clients, of_contracts, of_holds
+from apiclients.cli.dashboard.views.timeline import Grouping, read_timeline_query, timeline
 from apiclients.cli.screens.listing import ClientLine
 from apiclients.kube.kinds import APIS, CONTRACTS
 from apiclients.resources.refs import NamespacedName

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from apiclients.cli.dashboard.relations import PendingRequest, Relations
+from apiclients.cli.dashboard.state.relations import PendingRequest, Relations
 from apiclients.kube.kinds import APIS, CONTRACT_APPROVALS, CONTRACTS
 from apiclients.resources.objects import ContractApproval
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from apiclients.cli.dashboard.relations import ApiNode, ContractNode
+from apiclients.cli.dashboard.state.relations import ApiNode, ContractNode
 from apiclients.cli.screens.foresight import Coming, ComingKind
 from apiclients.cli.screens.listing import ClientLine
 from apiclients.cli.screens.status import hold_line

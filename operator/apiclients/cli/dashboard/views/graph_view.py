@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from math import log2
 from typing import Any
 
-from apiclients.cli.dashboard.board import Board
-from apiclients.cli.dashboard.graph import Graph, Known, Link, Node, graph
-from apiclients.cli.dashboard.graph_query import NO_OWNER, By, GraphQuery, graph_url, read_graph_query
-from apiclients.cli.dashboard.layout import Box
-from apiclients.cli.dashboard.shorten import fit
+from apiclients.cli.dashboard.state.board import Board
+from apiclients.cli.dashboard.views.graph import Graph, Known, Link, Node, graph
+from apiclients.cli.dashboard.views.graph_query import NO_OWNER, By, GraphQuery, graph_url, read_graph_query
+from apiclients.cli.dashboard.views.layout import Box
+from apiclients.cli.dashboard.views.shorten import fit
 from apiclients.kube.kinds import APIS, CONTRACTS
 from apiclients.resources.contract import ContractStatusName
 

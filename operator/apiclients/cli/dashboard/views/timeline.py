@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from apiclients.cli.dashboard.deadlines import Deadline, Kind
-from apiclients.cli.dashboard.paging import QueryError, page_number, part
+from apiclients.cli.dashboard.views.deadlines import Deadline, Kind
+from apiclients.cli.dashboard.views.paging import QueryError, page_number, part
 
 #: So far the page looks ahead.
 HORIZON = timedelta(days=90)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from apiclients.cli.dashboard.paging import Part, QueryError, page_number, part
+from apiclients.cli.dashboard.views.paging import Part, QueryError, page_number, part
 from apiclients.cli.options import duration
 from apiclients.cli.screens.listing import ClientLine, Filter, SortKey, sort_key
 from apiclients.lifecycle.effective import Effective

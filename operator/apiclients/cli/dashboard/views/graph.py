@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from apiclients.cli.dashboard.graph_query import NO_OWNER, By, GraphQuery, graph_url
-from apiclients.cli.dashboard.layout import Layout, Pair, arrange
-from apiclients.cli.dashboard.relations import ApiNode, ContractNode
+from apiclients.cli.dashboard.state.relations import ApiNode, ContractNode
+from apiclients.cli.dashboard.views.graph_query import NO_OWNER, By, GraphQuery, graph_url
+from apiclients.cli.dashboard.views.layout import Layout, Pair, arrange
 from apiclients.cli.errors import CliError
 from apiclients.cli.screens.listing import ClientLine
 from apiclients.cli.screens.status import effective_mark

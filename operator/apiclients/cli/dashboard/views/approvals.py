@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from apiclients.cli.actions.proposing import Proposal
 from apiclients.cli.actions.ruling import Answer, answer_change
-from apiclients.cli.dashboard.paging import Part, page_number, part
-from apiclients.cli.dashboard.pending import Requests
-from apiclients.cli.dashboard.relations import PendingRequest
+from apiclients.cli.dashboard.state.relations import PendingRequest
+from apiclients.cli.dashboard.views.paging import Part, page_number, part
+from apiclients.cli.dashboard.views.pending import Requests
 from apiclients.cli.errors import CliError
 from apiclients.resources.approval import Decision
 

@@ -10,8 +10,8 @@ from apiclients.cli.cluster.connection import Session
 from apiclients.cli.cluster.gather import permitted
 from apiclients.cli.cluster.live_state import read_state
 from apiclients.cli.cluster.unread import Unread
-from apiclients.cli.dashboard.foreseeing import foresee
-from apiclients.cli.dashboard.paging import QueryError
+from apiclients.cli.dashboard.views.paging import QueryError
+from apiclients.cli.dashboard.what_if.foreseeing import foresee
 from apiclients.cli.errors import CliError
 from apiclients.cli.git import change as gitchange
 from apiclients.cli.screens.contracts import ContractLine, contract_line

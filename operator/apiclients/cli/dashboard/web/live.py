@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from apiclients.cli.dashboard.board import Board
+from apiclients.cli.dashboard.state.board import Board
 
 #: Changes within this time are sent as one event.
 _SETTLE_SECONDS = 0.1

@@ -1,0 +1,1 @@
+"""What the pages show, kept up to date by watches."""
