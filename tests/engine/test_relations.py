@@ -187,6 +187,7 @@ def test_the_same_again_wakes_nobody(made: list[Any], last: Any) -> None:
     assert relations.put(*last) == []
 
 
+@pytest.mark.rule(35)
 @given(changes, contracts(), st.integers(min_value=1, max_value=1_000_000))
 @settings(max_examples=100, deadline=None)
 def test_the_last_use_of_a_contract_wakes_nobody_and_is_known_wherever_it_is_kept(

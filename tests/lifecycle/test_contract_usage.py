@@ -33,6 +33,7 @@ def test_status_says_when_it_was_last_used_and_the_same_report_changes_nothing()
     assert stage.contract["status"] == before
 
 
+@pytest.mark.rule(35)
 @given(st.lists(st.none() | st.integers(NOW_HOUR - 100, NOW_HOUR + 100), max_size=6))
 def test_it_never_goes_back_nor_beyond_the_present_and_a_gate_that_says_nothing_erases_nothing(
     reports: list[int | None],

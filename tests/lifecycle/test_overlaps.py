@@ -15,6 +15,8 @@ from apiclients.lifecycle.usage import LastUse, hour_of, last_used_time
 from apiclients.resources.apiclient import Credential, CredentialState
 from tests.lifecycle.world import DAY, HOUR, START, World, available
 
+pytestmark = pytest.mark.rule(35)
+
 MINUTE = timedelta(minutes=1)
 BEGAN, ENDS = START + 10 * HOUR, START + 34 * HOUR
 MINUTES = st.integers(min_value=0, max_value=60 * 60).map(lambda minutes: START + minutes * MINUTE)
