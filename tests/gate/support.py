@@ -170,7 +170,7 @@ def client_object(
 
 
 def view_of(**fields: Any) -> ClientView:
-    return replace(client_view(ApiClient.from_object(client_object(**fields))), secret_name="")
+    return client_view(ApiClient.from_object(client_object(**fields)))
 
 
 @dataclass
