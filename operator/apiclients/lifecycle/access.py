@@ -122,7 +122,7 @@ def client_view(client: ApiClient) -> ClientView:
     current = next((c for c in status.credentials if c.state is CredentialState.CURRENT), None)
     return ClientView(
         namespace=intern(client.metadata.namespace),
-        name=client.metadata.name,
+        name=intern(client.metadata.name),
         uid=intern(client.metadata.uid),
         client_id=client.client_id,
         observed=status.observed_status or ObservedStatus.PENDING,
@@ -133,7 +133,9 @@ def client_view(client: ApiClient) -> ClientView:
         not_before=ceil(status.tokens.not_before.timestamp()) if status.tokens else None,
         current_expires=int(current.expires_time.timestamp()) if current else None,
         credentials=tuple(
-            CredentialView(c.id, intern(c.pepper), c.digest, int(c.issued_time.timestamp()), int(c.expires_time.timestamp()))
+            CredentialView(
+                c.id, intern(c.pepper), c.digest, int(c.issued_time.timestamp()), int(c.expires_time.timestamp())
+            )
             for c in status.credentials
         ),
         desired_status=client_desired_status(client),

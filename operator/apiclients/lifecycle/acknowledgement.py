@@ -9,7 +9,6 @@ from apiclients.resources.conditions import MAX_MESSAGE
 from apiclients.resources.objects import Api, ApiClient
 from apiclients.resources.yaml_text import flow_list
 
-
 NOTHING_ACKNOWLEDGED: frozenset[str] = frozenset()
 
 

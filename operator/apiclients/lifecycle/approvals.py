@@ -10,8 +10,8 @@ from apiclients.lifecycle.contract_view import Claim, ContractView, is_as_grante
 from apiclients.resources.approval import Binding, ContractApprovalStatus, Decision
 from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.objects import ContractApproval
-from apiclients.resources.refs import shared_key
 from apiclients.resources.reasons import REASONS
+from apiclients.resources.refs import shared_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def claim(contract: Contract) -> Claim:
     return Claim(
         namespace=intern(meta.namespace),
         name=meta.name,
-        uid=intern(meta.uid),
+        uid=meta.uid,
         client=intern(spec.client_name),
         api=shared_key(spec.api.namespace, spec.api.name),
     )

@@ -26,8 +26,8 @@ from apiclients.kube.kinds import (
 )
 from apiclients.kube.objects import JsonObject
 from apiclients.lifecycle.access import ClientView
-from apiclients.lifecycle.contract_view import ContractView
 from apiclients.lifecycle.budget import NAMESPACE_BUDGET
+from apiclients.lifecycle.contract_view import ContractView
 from apiclients.lifecycle.enforcement import refuses_or_resumes
 from apiclients.lifecycle.holds import HoldView
 from apiclients.lifecycle.issuers import IssuerView
