@@ -6,7 +6,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -170,7 +170,7 @@ def client_object(
 
 
 def view_of(**fields: Any) -> ClientView:
-    return replace(client_view(ApiClient.from_object(client_object(**fields))), secret_name="")
+    return client_view(ApiClient.from_object(client_object(**fields)))
 
 
 @dataclass

@@ -105,15 +105,20 @@ class ContractIndex:
         seen = [one for one in (old, view) if one is not None]
         first = {pair: self.first(*pair) for pair in map(_pair, seen)}
         short_of_room = [client for client in dict.fromkeys(map(client_of, seen)) if self._is_short(client, old)]
-        if old is not None:
-            self._remove(key, old)
-        if view is not None:
-            self._add(key, view)
+        self._replace(key, old, view)
         rivals = chain.from_iterable(self._rivals(pair, before, old) for pair, before in first.items())
         rival_keys = tuple(one for one in _keys(rivals) if one != key)
         if view is not None and self._comes_second(old, view):
             rival_keys += (key,)
         return ContractChange(rival_keys, _keys(self._first_for_room(short_of_room)))
+
+    def store(self, key: NamespacedName, view: ContractView | None) -> None:
+        """As :meth:`put`, for who does not ask whom else that concerns."""
+        old = self.get(key)
+        if old == view:
+            self._keep_last_use(key, old, view)
+        else:
+            self._replace(key, old, view)
 
     def _keep_last_use(self, key: NamespacedName, old: ContractView | None, new: ContractView | None) -> None:
         """Views that are equal may differ in their last use, which concerns nobody else."""
@@ -226,6 +231,12 @@ class ContractIndex:
         for client in clients:
             if has_room(self.active_count(client)):
                 yield from self._waiting_for_room.get(client, ())[:_HEAR]
+
+    def _replace(self, key: NamespacedName, old: ContractView | None, new: ContractView | None) -> None:
+        if old is not None:
+            self._remove(key, old)
+        if new is not None:
+            self._add(key, new)
 
     def _add(self, key: NamespacedName, view: ContractView) -> None:
         client = client_of(view)

@@ -128,6 +128,22 @@ class Relations:
         self._note_readable(ObjectRef("ApiClientHold", *key), readable)
         self.holds.put(key, view)
 
+    def put_client(self, key: NamespacedName, view: ClientView | None, *, readable: bool = True) -> None:
+        """As :meth:`put`, for who knows no Secrets and looks at every client anew whenever it decides (the gate)."""
+        ref, old = ObjectRef("ApiClient", *key), self.client(key)
+        self._note_readable(ref, readable)
+        self._note_features(ref, view)
+        self._replace_client(key, view)
+        self.holds.put_client(key, old, view)
+        self.identities.put_client(key, old, view)
+
+    def put_contract(self, key: NamespacedName, view: ContractView | None, *, readable: bool = True) -> None:
+        """As :meth:`put`, for who works out anew what follows from contracts whenever it decides (the gate)."""
+        ref = ObjectRef("Contract", *key)
+        self._note_readable(ref, readable)
+        self._note_features(ref, view)
+        self.contracts.store(key, view)
+
     def _note_readable(self, ref: ObjectRef, readable: bool) -> None:
         (self._unreadable.discard if readable else self._unreadable.add)(ref)
 
@@ -153,12 +169,7 @@ class Relations:
 
     def _put_client(self, key: NamespacedName, new: ClientView | None, *, force: bool) -> Iterator[Wakes]:
         old = self.client(key)
-        clients = self._clients.setdefault(key[0], {})
-        clients.pop(key[1], None)
-        if new is not None:
-            clients[key[1]] = new
-        elif not clients:
-            del self._clients[key[0]]
+        self._replace_client(key, new)
         self.secrets.put_client(key, old, new)
         holds = self.holds.put_client(key, old, new)
         if force or _client_decides(old) != _client_decides(new):
@@ -169,6 +180,14 @@ class Relations:
         if force:  # what it claims was not known, or is not any more
             waiting = (client for client in self.identities.not_in_force() if client != key)
             yield _wakes("ApiClient", waiting, WakeReason.CLIENT_CHANGED)
+
+    def _replace_client(self, key: NamespacedName, new: ClientView | None) -> None:
+        clients = self._clients.setdefault(key[0], {})
+        clients.pop(key[1], None)
+        if new is not None:
+            clients[key[1]] = new
+        elif not clients:
+            del self._clients[key[0]]
 
     def _put_issuer(self, key: NamespacedName, new: IssuerView | None) -> Iterator[Wakes]:
         clients, others = self.identities.put_issuer(key[1], new)

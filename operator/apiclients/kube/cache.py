@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from enum import Enum, auto
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from apiclients.kube.client import CACHED, KubeClient
+from apiclients.kube.decoding import JSON, Decoding
 from apiclients.kube.errors import GoneError, KubeError, NotFoundError, ResponseTooLargeError
 from apiclients.kube.object_state import Change, ListRun, ObjectState, Source, StaleListError
-from apiclients.kube.objects import JsonObject, ResourceType
+from apiclients.kube.objects import JsonObject, Page, ResourceType, WatchEvent
 from apiclients.kube.pace import Pace, parts
 from apiclients.kube.single_reads import SingleReads
 from apiclients.resources.refs import NamespacedName
@@ -63,6 +64,8 @@ class Reflector(Generic[T]):
     Attributes: `synced` is set after the first complete list; `last_list_started` is the monotonic time in seconds at
     which the last successful list was requested (None before): the store shows at least all that happened before it.
 
+    Lists and watches are decoded by `decoding`; single reads are JSON objects always. `convert` gets what that makes.
+
     With `relist_by_identity`, which is for our own kinds, lists after the first show which objects there are at which
     version; only what differs is read. So their cost does not depend on what people write into the objects.
     """
@@ -71,18 +74,19 @@ class Reflector(Generic[T]):
         self,
         client: KubeClient,
         resource: ResourceType,
-        convert: Callable[[JsonObject], T | None],
+        convert: Callable[[Any], T | None],
         *,
         namespace: str | None = None,
         label_selector: str | None = None,
         field_selector: str | None = None,
         metadata_only: bool = False,
         on_change: Callable[[Change[T]], None] | None = None,
-        on_bad: Callable[[JsonObject, Exception], T | None] | None = None,
+        on_bad: Callable[[Any, Exception], T | None] | None = None,
         relist_interval: float | None = None,
         relist_by_identity: bool = False,
         page_size: int | None = None,
         inactivity_timeout: float = 75.0,
+        decoding: Decoding = JSON,
     ) -> None:
         self._client = client
         self._resource = resource
@@ -94,6 +98,7 @@ class Reflector(Generic[T]):
         self._relist_by_identity = relist_by_identity
         self._page_size = page_size
         self._inactivity_timeout = inactivity_timeout
+        self._decoding = decoding
         self._state = ObjectState(convert, on_change, on_bad)
         self._single_reads = SingleReads(client, resource, self._state, metadata_only)
         self._list_lock = asyncio.Lock()
@@ -216,10 +221,11 @@ class Reflector(Generic[T]):
             field_selector=self._field_selector,
             metadata_only=self._metadata_only,
             inactivity_timeout=self._inactivity_timeout,
+            decoding=self._decoding,
         )
         async with aclosing(events):
             async for event in events:
-                self._state.take_event(event)
+                self._state.take_event(WatchEvent(event.type, self._decoding.item(event.object)))
                 count += 1
                 await pace.pause()  # as many events as have arrived come without one
         return count
@@ -253,17 +259,21 @@ class Reflector(Generic[T]):
                 field_selector=self._field_selector,
                 metadata_only=self._metadata_only,
                 page_size=self._page_size,
+                decoding=self._decoding,
             )
             async with aclosing(pages):
                 async for page in pages:
                     for part in parts(page):
                         try:
-                            self._state.take_page(run, part)
+                            self._state.take_page(run, self._decoded(part))
                         except StaleListError as error:
                             self._note_stale_list(error)
                             raise
                         await pace.pause()
             self._finish(run, started)
+
+    def _decoded(self, part: Page) -> Page:
+        return Page([self._decoding.item(item) for item in part.items], part.resource_version)
 
     async def _compare(self, run: ListRun) -> list[NamespacedName]:
         """What a list of identities shows to be newer than what is here."""

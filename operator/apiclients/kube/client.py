@@ -20,6 +20,7 @@ import orjson
 
 from apiclients.kube.clock import ClockWatch
 from apiclients.kube.config import load_login
+from apiclients.kube.decoding import JSON, Decoding
 from apiclients.kube.errors import MissingColumnsError, ResponseTooLargeError
 from apiclients.kube.objects import (
     EVENTS,
@@ -32,10 +33,9 @@ from apiclients.kube.objects import (
     ResourceType,
     WatchEvent,
     custom_resource,
-    version_of,
 )
-from apiclients.kube.stream import decode_object, lines, watch_event
-from apiclients.kube.table import ACCEPT_TABLE, WITHOUT_OBJECTS, identities
+from apiclients.kube.stream import decode_object, lines
+from apiclients.kube.table import ACCEPT_TABLE, WITHOUT_OBJECTS, table_page
 from apiclients.kube.transport import Observer, Request, Transport
 from apiclients.resources.refs import NamespacedName
 
@@ -185,6 +185,7 @@ class KubeClient:
         identity_only: bool = False,
         at_version: str | None = None,
         page_size: int | None = None,
+        decoding: Decoding = JSON,
     ) -> AsyncGenerator[Page]:
         """List consistently, page by page; without a namespace all of them.
 
@@ -204,7 +205,7 @@ class KubeClient:
         while True:
             try:
                 page, token = await self._page(
-                    resource, namespace, query | ({"continue": token} if token else first), size, accept
+                    resource, namespace, query | ({"continue": token} if token else first), size, accept, decoding
                 )
             except MissingColumnsError:
                 accept, size = _METADATA_LIST, min(size, PAGE_OBJECTS)
@@ -225,6 +226,7 @@ class KubeClient:
         which: dict[str, str],
         page_size: int,
         accept: str,
+        decoding: Decoding,
     ) -> tuple[Page, str]:
         query = {**which, "limit": str(page_size), **(WITHOUT_OBJECTS if accept == ACCEPT_TABLE else {})}
         request = Request(
@@ -239,10 +241,8 @@ class KubeClient:
             idempotent=True,
         )
         async with self._reads:
-            body = decode_object(await self._transport.call(request))
-        version = str(version_of(body))
-        items = identities(body) if accept == ACCEPT_TABLE else body.get("items") or []
-        return Page(items, version), body["metadata"].get("continue") or ""
+            body = await self._transport.call(request)
+        return table_page(body) if accept == ACCEPT_TABLE else decoding.page(body)
 
     async def watch(
         self,
@@ -255,6 +255,7 @@ class KubeClient:
         metadata_only: bool = False,
         timeout_seconds: float | None = None,
         inactivity_timeout: float = 75.0,
+        decoding: Decoding = JSON,
     ) -> AsyncGenerator[WatchEvent]:
         """Follow all changes after `resource_version`, bookmarks included, until the server ends the stream.
 
@@ -280,7 +281,7 @@ class KubeClient:
         )
         async with self._transport.stream(request, inactivity_timeout) as stream, aclosing(lines(stream)) as received:
             async for line in received:
-                yield watch_event(line, request.title)
+                yield decoding.event(line, request.title)
 
     async def create(
         self,

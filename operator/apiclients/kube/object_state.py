@@ -22,16 +22,19 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from apiclients.kube.errors import KubeError
-from apiclients.kube.objects import JsonObject, Page, WatchEvent, identify, version_of
+from apiclients.kube.objects import JsonObject, Page, ReadObject, WatchEvent, identify, uid_of, version_of
 from apiclients.kube.reads import DirectReads, Moment
 from apiclients.resources.refs import NamespacedName
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+Body = JsonObject | ReadObject
+"""An object as whoever feeds the state has decoded it."""
 
 Source = Literal["list", "watch", "relist", "get", "put"]
 """How a change became known: the first list, the watch, a later list, a single read, the answer to an own write."""
@@ -107,9 +110,9 @@ class ObjectState(Generic[T]):
 
     def __init__(
         self,
-        convert: Callable[[JsonObject], T | None],
+        convert: Callable[[Any], T | None],
         on_change: Callable[[Change[T]], None] | None = None,
-        on_bad: Callable[[JsonObject, Exception], T | None] | None = None,
+        on_bad: Callable[[Any, Exception], T | None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         *,
         in_order: bool = True,
@@ -216,7 +219,7 @@ class ObjectState(Generic[T]):
             return False
         self._owed.pop(version, None)  # it is accounted for as a read from now on
         self._set(key, body, version, "get")
-        self.reads.note(key, body["metadata"].get("uid", ""), version)
+        self.reads.note(key, uid_of(body), version)
         return True
 
     def absent_read(self, key: NamespacedName, version: int) -> bool:
@@ -283,7 +286,7 @@ class ObjectState(Generic[T]):
         self.reads.clear()
         self._reached = self._listed = self._stale_lists = 0
 
-    def _news(self, run: ListRun, page: Page) -> Iterator[tuple[NamespacedName, int, JsonObject]]:
+    def _news(self, run: ListRun, page: Page) -> Iterator[tuple[NamespacedName, int, Body]]:
         """What a page shows that is newer than what is known; each of it is accounted for."""
         run.version = int(page.resource_version)
         if run.version < run.floor:
@@ -291,7 +294,7 @@ class ObjectState(Generic[T]):
         for body in page.items:
             key, version = identify(body)
             run.seen.add(key)
-            if self.reads.outweighs(key, body["metadata"].get("uid", ""), version):
+            if self.reads.outweighs(key, uid_of(body), version):
                 continue
             # A list is proof: only a deletion after the state that it shows counts more.
             if version > self.version_of(key) and not self._outlived(key, body, run.version + 1):
@@ -338,24 +341,24 @@ class ObjectState(Generic[T]):
                 del self._owed_deletions[key]
                 self.lost_events += 1
 
-    def _outlived(self, key: NamespacedName, body: JsonObject, version: int, since: int = -1) -> bool:
+    def _outlived(self, key: NamespacedName, body: Body, version: int, since: int = -1) -> bool:
         """Whether this object is known to be gone, or, `since` that moment, its key to be empty at `version`."""
         tomb = self._tombs.get(key)
         if tomb is None:
             return False
-        return (version <= tomb.version and tomb.order > since) or body["metadata"].get("uid") == tomb.uid
+        return (version <= tomb.version and tomb.order > since) or uid_of(body) == tomb.uid
 
-    def _set(self, key: NamespacedName, body: JsonObject, version: int, source: Source) -> None:
+    def _set(self, key: NamespacedName, body: Body, version: int, source: Source) -> None:
         entry = self._entries.get(key)
         if entry is not None and version <= entry.version:
             return
-        uid = body["metadata"].get("uid", "")
+        uid = uid_of(body)
         if entry is not None and entry.uid != uid:
             self._emit(key, None, version, source)  # deleted and made anew: two different objects
         self._entries[key] = _Entry(uid, version)
         self._emit(key, self._converted(body), version, source)
 
-    def _converted(self, body: JsonObject) -> T | None:
+    def _converted(self, body: Body) -> T | None:
         try:
             return self._convert(body)
         except Exception as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from apiclients.kube.errors import MalformedObjectError
@@ -69,20 +69,50 @@ EVENTS = ResourceType("events.k8s.io", "v1", "events", "Event")
 TOKEN_REVIEWS = ResourceType("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False)
 
 
+class Named(Protocol):
+    """What names an object and its version."""
+
+    @property
+    def namespace(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def uid(self) -> str: ...
+
+    @property
+    def resource_version(self) -> str: ...
+
+
+class ReadObject(Protocol):
+    """An object that is read already (see `decoding`)."""
+
+    @property
+    def metadata(self) -> Named:
+        """What names it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list. All pages of one list carry the same `resource_version`: the state that the list shows."""
+    """A part of a list. All pages of one list carry the same `resource_version`: the state that the list shows.
 
-    items: list[JsonObject]
+    The items are JSON objects, unless another `Decoding` was asked for.
+    """
+
+    items: list[Any]
     resource_version: str
 
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
-    """One line of a watch. `type` is ADDED, MODIFIED, DELETED or BOOKMARK; errors become exceptions."""
+    """One line of a watch. `type` is ADDED, MODIFIED, DELETED or BOOKMARK; errors become exceptions.
+
+    The object is a JSON object, unless another `Decoding` was asked for.
+    """
 
     type: str
-    object: JsonObject
+    object: Any
 
 
 def micro_time() -> str:
@@ -90,13 +120,24 @@ def micro_time() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def identify(body: JsonObject) -> tuple[NamespacedName, int]:
+def identify(body: JsonObject | ReadObject) -> tuple[NamespacedName, int]:
     """Return the key and the resourceVersion of an object. Raises MalformedObjectError."""
     try:
+        if not isinstance(body, dict):
+            named = body.metadata
+            return (named.namespace, named.name), int(named.resource_version)
         metadata = body["metadata"]
         return (metadata.get("namespace", ""), metadata["name"]), int(metadata["resourceVersion"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MalformedObjectError("an object has no name or no numeric resourceVersion") from error
+
+
+def uid_of(body: JsonObject | ReadObject) -> str:
+    """Return the UID of an object that has a name; empty if it has none."""
+    if not isinstance(body, dict):
+        return body.metadata.uid
+    uid: str = body["metadata"].get("uid", "")
+    return uid
 
 
 def version_of(body: JsonObject) -> int:

@@ -41,7 +41,7 @@ def watch_event(line: bytes, title: str) -> WatchEvent:
     return WatchEvent(kind, body)
 
 
-def decode_object(raw: bytes) -> JsonObject:
+def decode_object(raw: bytes | memoryview) -> JsonObject:
     """Decode a JSON object. Raises UnreachableError for anything else: then not the API server answered."""
     try:
         body = orjson.loads(raw)

@@ -5,7 +5,8 @@ CustomResourceDefinition and nothing that people can make large: no labels, anno
 """
 
 from apiclients.kube.errors import MissingColumnsError
-from apiclients.kube.objects import JsonObject
+from apiclients.kube.objects import JsonObject, Page, version_of
+from apiclients.kube.stream import decode_object
 from apiclients.resources.names import GENERATION_COLUMN, NAMESPACE_COLUMN, UID_COLUMN, VERSION_COLUMN
 
 #: What such a list accepts, and what its query holds.
@@ -19,6 +20,12 @@ _FIELDS = {
     GENERATION_COLUMN: "generation",
     VERSION_COLUMN: "resourceVersion",
 }
+
+
+def table_page(body: bytes) -> tuple[Page, str]:
+    """The rows as a page, and the token with which the list goes on. Raises MissingColumnsError."""
+    table = decode_object(body)
+    return Page(identities(table), str(version_of(table))), table["metadata"].get("continue") or ""
 
 
 def identities(table: JsonObject) -> list[JsonObject]:

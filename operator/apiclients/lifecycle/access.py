@@ -4,6 +4,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
+from sys import intern
 
 from apiclients.lifecycle.acknowledgement import ClientDesiredStatus, client_desired_status, desired_status_in_force
 from apiclients.lifecycle.digests import same_digest
@@ -15,7 +16,7 @@ from apiclients.lifecycle.timing import demanded_not_before
 from apiclients.lifecycle.usage import hour_told
 from apiclients.resources.apiclient import CredentialState, DesiredStatus, ObservedStatus
 from apiclients.resources.fields import MAX_TOKEN_LIFETIME
-from apiclients.resources.objects import ApiClient
+from apiclients.resources.objects import ApiClient, default_secret_name
 
 #: No token lives longer, whatever an object says (the bound of ``spec.tokens.lifetime``), in seconds.
 MAX_TOKEN_SECONDS = int(MAX_TOKEN_LIFETIME.total_seconds())
@@ -80,7 +81,8 @@ class ClientView:
     credentials: tuple[CredentialView, ...]
     desired_status: ClientDesiredStatus
     labels: Mapping[str, str]
-    secret_name: str = ""
+    #: What spec calls its Secret; empty for the usual name.
+    named_secret: str = ""
     #: Grows with each change of spec; not with those of labels or status.
     generation: int = 0
     #: What of its spec only newer gates obey.
@@ -99,6 +101,11 @@ class ClientView:
         """What spec asks for."""
         return self.desired_status.requested
 
+    @property
+    def secret_name(self) -> str:
+        """Name of the Secret that the operator writes for it."""
+        return self.named_secret or default_secret_name(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class TokenClaims:
@@ -112,13 +119,13 @@ class TokenClaims:
 
 
 def client_view(client: ApiClient) -> ClientView:
-    """What the gate keeps of a client."""
+    """What the gate keeps of a client. There are very many views, so they share the texts that they have in common."""
     spec, status = client.spec, client.status
     current = next((c for c in status.credentials if c.state is CredentialState.CURRENT), None)
     return ClientView(
-        namespace=client.metadata.namespace,
-        name=client.metadata.name,
-        uid=client.metadata.uid,
+        namespace=intern(client.metadata.namespace),
+        name=intern(client.metadata.name),
+        uid=intern(client.metadata.uid),
         client_id=client.client_id,
         observed=status.observed_status or ObservedStatus.PENDING,
         deleting=client.metadata.deleting,
@@ -130,7 +137,7 @@ def client_view(client: ApiClient) -> ClientView:
         credentials=tuple(
             CredentialView(
                 c.id,
-                c.pepper,
+                intern(c.pepper),
                 c.digest,
                 int(c.issued_time.timestamp()),
                 int(c.expires_time.timestamp()),
@@ -140,7 +147,7 @@ def client_view(client: ApiClient) -> ClientView:
         ),
         desired_status=client_desired_status(client),
         labels=client.metadata.labels,
-        secret_name=client.secret_name,
+        named_secret=client.spec.secret.name or "",
         generation=client.metadata.generation,
         features=features_used(client),
         secretless=not spec.secret.issue,

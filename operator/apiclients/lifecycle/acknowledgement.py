@@ -9,6 +9,8 @@ from apiclients.resources.conditions import MAX_MESSAGE
 from apiclients.resources.objects import Api, ApiClient
 from apiclients.resources.yaml_text import flow_list
 
+NOTHING_ACKNOWLEDGED: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class ClientDesiredStatus:
@@ -26,7 +28,7 @@ def client_desired_status(client: ApiClient) -> ClientDesiredStatus:
     """The desired status of a client."""
     return ClientDesiredStatus(
         requested=client.spec.desired_status,
-        acknowledged=frozenset(client.spec.retirement.acknowledged_contracts),
+        acknowledged=frozenset(client.spec.retirement.acknowledged_contracts) or NOTHING_ACKNOWLEDGED,
         accepted=client.status.desired_status,
         behind=client.metadata.generation - (client.status.desired_generation or 0),
     )

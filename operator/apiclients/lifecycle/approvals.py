@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from sys import intern
 
 from apiclients.lifecycle.condition_state import ConditionState, build_conditions
 from apiclients.lifecycle.contract_view import Claim, ContractView, is_as_granted, plans_ruled_on
@@ -10,6 +11,7 @@ from apiclients.resources.approval import Binding, ContractApprovalStatus, Decis
 from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.objects import ContractApproval
 from apiclients.resources.reasons import REASONS
+from apiclients.resources.refs import shared_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,18 @@ class Parties:
 
 
 def ruling(approval: ContractApproval) -> Ruling:
-    """The ruling of an approval."""
+    """The ruling of an approval. There may be very many, so they share the texts that they have in common."""
     spec, bound = approval.spec, approval.status.bound
     return Ruling(
         name=approval.metadata.name,
-        namespace=approval.metadata.namespace,
-        contract=(spec.contract.namespace, spec.contract.name),
-        client=spec.client,
-        api=spec.api,
-        plan=spec.plan,
+        namespace=intern(approval.metadata.namespace),
+        contract=shared_key(spec.contract.namespace, spec.contract.name),
+        client=intern(spec.client),
+        api=intern(spec.api),
+        plan=intern(spec.plan),
         decision=spec.decision,
         reason=spec.reason,
-        bound_uid=bound.contract_uid if bound is not None else None,
+        bound_uid=intern(bound.contract_uid) if bound is not None else None,
         bound_anew=bound is not None and bound.generation == approval.metadata.generation,
         deleting=approval.metadata.deleting,
     )

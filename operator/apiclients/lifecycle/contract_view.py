@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from sys import intern
 
 from apiclients.lifecycle.features import NO_FEATURES, Feature, features_used
 from apiclients.lifecycle.usage import hour_told
@@ -11,6 +12,7 @@ from apiclients.resources.apiclient import MAX_CONTRACTS, ClientContracts
 from apiclients.resources.conditions import ConditionType, Reason
 from apiclients.resources.contract import ContractStatusName, Grant, PlanInForce
 from apiclients.resources.objects import Contract
+from apiclients.resources.refs import shared_key
 
 #: Waiting for something or somebody.
 PENDING = frozenset({ContractStatusName.PENDING, ContractStatusName.PENDING_APPROVAL})
@@ -86,17 +88,23 @@ class ContractView:
 def claim(contract: Contract) -> Claim:
     """The claim of a contract."""
     meta, spec = contract.metadata, contract.spec
-    return Claim(meta.namespace, meta.name, meta.uid, spec.client_name, (spec.api.namespace, spec.api.name))
+    return Claim(
+        namespace=intern(meta.namespace),
+        name=meta.name,
+        uid=meta.uid,
+        client=intern(spec.client_name),
+        api=shared_key(spec.api.namespace, spec.api.name),
+    )
 
 
 def contract_view(contract: Contract) -> ContractView:
-    """The view of a contract."""
+    """The view of a contract. There are very many views, so they share the texts that they have in common."""
     meta, status = contract.metadata, contract.status
     ready = next((c.reason for c in status.conditions if c.type == ConditionType.READY), None)
     observed = status.observed_status or ContractStatusName.PENDING
     return ContractView(
         claim=claim(contract),
-        plan=contract.spec.plan,
+        plan=intern(contract.spec.plan),
         status=ContractStatusName.INACTIVE if meta.deleting else observed,
         in_force=_granted(status.in_force),
         deleting=meta.deleting,
@@ -115,11 +123,11 @@ def _granted(known: PlanInForce | None) -> Granted | None:
     if known is None:
         return None
     return Granted(
-        plan=known.plan,
-        client=known.client_name,
-        client_uid=known.client_uid,
-        api=(known.api.namespace, known.api.name),
-        api_uid=known.api_uid,
+        plan=intern(known.plan),
+        client=intern(known.client_name),
+        client_uid=intern(known.client_uid),
+        api=shared_key(known.api.namespace, known.api.name),
+        api_uid=intern(known.api_uid),
         by=known.granted_by,
     )
 

@@ -106,7 +106,7 @@ class ApiClient(_Object[ApiClientSpec, ApiClientStatus]):
     @property
     def secret_name(self) -> str:
         """Name of the Secret that the operator writes for this client."""
-        return self.spec.secret.name or f"{self.metadata.name}-credentials"
+        return self.spec.secret.name or default_secret_name(self.metadata.name)
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,11 @@ def client_id(metadata: Metadata) -> str:
     return f"{metadata.namespace}.{metadata.name}.{metadata.uid[:8]}"
 
 
+def default_secret_name(client: str) -> str:
+    """Name of the Secret of a client whose spec names none."""
+    return f"{client}-credentials"
+
+
 def _time(text: str | None) -> datetime | None:
     return parse_time(text) if text else None
 
@@ -181,7 +186,7 @@ def text_at(raw: Any, *path: str) -> str | None:
 
 def _read(model: type[Model], part: str, obj: Mapping[str, Any], problems: list[str]) -> Model | None:
     try:
-        return model.model_validate(obj.get(part) or {})
+        return model.model_validate(obj.get(part) or {}, by_alias=True, by_name=False)
     except ValidationError as error:
         problems += [f"{_path(part, one['loc'])}: {_explain(one)}" for one in error.errors()[:_MOST_PROBLEMS]]
         return None

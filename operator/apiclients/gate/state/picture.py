@@ -16,7 +16,7 @@ from apiclients.kube.cache import Change
 from apiclients.lifecycle.access import NO_CONTEXT, ClientContext, ClientView
 from apiclients.lifecycle.contract_view import ContractView, counts_as_active
 from apiclients.resources.apiclient import DesiredStatus
-from apiclients.resources.refs import NamespacedName, ObjectRef
+from apiclients.resources.refs import NamespacedName
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Picture:
         """Make relations and look-ups say what is known of one client."""
         known, before, view = self._known.get(key), self._relations.client(key), self._corrected(key)
         readable = known is None or not isinstance(known.entry, Unreadable)
-        self._relations.put(ObjectRef("ApiClient", *key), view, readable=readable)
+        self._relations.put_client(key, view, readable=readable)
         if before is not None and (view is None or view.uid != before.uid):
             self._by_uid.pop(before.uid, None)
             self._by_client_id.pop(before.client_id, None)

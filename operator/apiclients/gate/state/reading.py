@@ -3,10 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from apiclients.engine.lean import for_gate
 from apiclients.engine.views import View, unreadable_view, view_of
-from apiclients.kube.objects import JsonObject
+from apiclients.kube.decoding import JSON, Decoding
+from apiclients.kube.objects import JsonObject, Named
+from apiclients.kube.struct_decoding import StructDecoding
 from apiclients.resources.objects import READERS, InvalidObjectError
+from apiclients.resources.structs import KINDS, read_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +27,32 @@ class Unreadable:
 Entry = View | Unreadable
 
 
-def reader(kind: str) -> Callable[[JsonObject], Entry]:
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """An object of which nothing but the view was kept when it was decoded."""
+
+    metadata: Named
+    view: View
+
+
+def decoding(kind: str) -> Decoding:
+    """How the Reflector of a kind decodes: to views at once, where there may be very many objects."""
+    if kind not in KINDS:
+        return JSON
+
+    def read(text: msgspec.Raw) -> Viewed | None:
+        found = read_object(kind, text)
+        return Viewed(found.metadata, for_gate(view_of(found))) if found is not None else None
+
+    return StructDecoding(read)
+
+
+def reader(kind: str) -> Callable[[JsonObject | Viewed], Entry]:
     """``convert`` of the Reflector of a kind. What it returns raises InvalidObjectError."""
     read = READERS[kind]
 
-    def convert(body: JsonObject) -> Entry:
-        return for_gate(view_of(read(body)))
+    def convert(body: JsonObject | Viewed) -> Entry:
+        return body.view if isinstance(body, Viewed) else for_gate(view_of(read(body)))
 
     return convert
 

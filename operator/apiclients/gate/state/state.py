@@ -9,7 +9,7 @@ from apiclients.engine.wakes import Wakes
 from apiclients.gate.state.access import AccessTable
 from apiclients.gate.state.ledger import Ledger
 from apiclients.gate.state.picture import Picture
-from apiclients.gate.state.reading import Entry, Unreadable, reader, view_in
+from apiclients.gate.state.reading import Entry, Unreadable, Viewed, reader, view_in
 from apiclients.gate.state.refusals import NamespaceRefusals
 from apiclients.gate.state.revocations import Revocations
 from apiclients.gate.state.tally import Tally
@@ -27,6 +27,7 @@ from apiclients.kube.kinds import (
 from apiclients.kube.objects import JsonObject
 from apiclients.lifecycle.access import ClientView
 from apiclients.lifecycle.budget import NAMESPACE_BUDGET
+from apiclients.lifecycle.contract_view import ContractView
 from apiclients.lifecycle.enforcement import refuses_or_resumes
 from apiclients.lifecycle.holds import HoldView
 from apiclients.lifecycle.issuers import IssuerView
@@ -71,7 +72,7 @@ class GateState:
             TOKEN_REVOCATIONS.plural: self.revocations.unreadable,
         }
         #: What the Reflector of a kind keeps of an object, by plural.
-        self.read: Mapping[str, Callable[[JsonObject], Entry]] = {
+        self.read: Mapping[str, Callable[[JsonObject | Viewed], Entry]] = {
             **{kind.plural: reader(kind.kind) for kind in ALL_KINDS},
             API_CLIENTS.plural: self._read_client,
         }
@@ -85,7 +86,7 @@ class GateState:
             TOKEN_ISSUERS.plural: self._apply_issuer,
         }
 
-    def _read_client(self, body: JsonObject) -> Entry:
+    def _read_client(self, body: JsonObject | Viewed) -> Entry:
         """The time from its arrival to its effect counts from here."""
         self.picture.note_arrival()
         return _READ_CLIENT(body)
@@ -109,14 +110,16 @@ class GateState:
     def _apply_contract(self, change: Change[Entry]) -> None:
         self._note(CONTRACTS.plural, change)
         before = self.relations.contracts.get(change.key)
-        self._put("Contract", change)
+        view = view_in(change.new)
+        assert view is None or isinstance(view, ContractView)
+        self.relations.put_contract(change.key, view, readable=not isinstance(change.new, Unreadable))
         after = self.relations.contracts.get(change.key)
         if before == after:
             return
         self.access.contract_changed(before, after)
-        for view in (before, after):
-            if view is not None:
-                self.picture.contracts_changed(client_of(view))
+        for each in (before, after):
+            if each is not None:
+                self.picture.contracts_changed(client_of(each))
 
     def _apply_approval(self, change: Change[Entry]) -> None:
         self._note(CONTRACT_APPROVALS.plural, change)
