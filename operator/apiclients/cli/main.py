@@ -19,7 +19,7 @@ COMMANDS: dict[str, str] = {
     "get": "list clients, by what people look for",
     "status": "show one client: contracts, credentials, holds, history, events",
     "explain": "explain why a client is not ready, what happens next, and what would unblock it",
-    "dashboard": "look at clients in the browser: pages on this machine, with your own rights, that change nothing",
+    "dashboard": "show clients in the browser: a read-only dashboard on this machine, with your own rights",
     "contracts": "list the contracts of a client or of an Api",
     "inspect": "say whose a token or client id is, why it is refused, and what to do",
     "plan": "show what a change in Git will do, before it is merged",

@@ -12,7 +12,7 @@ from apiclients.cli.errors import CliError
 from tests.cli.dashboard.scene import Browser
 from tests.kube.fake import FakeServer
 
-PATHS = ("/", "/clients/team-a/billing-1.0", "/live", "/static/dashboard.js", "/nothing")
+PATHS = ("/", "/approvals", "/gates", "/clients/team-a/billing-1.0", "/live", "/static/dashboard.js", "/nothing")
 METHODS = ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
 
 

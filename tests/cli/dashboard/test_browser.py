@@ -13,6 +13,7 @@ from tests.cli.dashboard.chromium import NoChromiumError, Tab, chromium, chromiu
 from tests.cli.dashboard.conftest import Opening
 from tests.cli.dashboard.gallery import PAGES, furnish
 from tests.cli.dashboard.scene import Browser, Objects
+from tests.cli.dashboard.test_approvals import waiting
 from tests.toolkit.npm import NpmError, npm_packages
 
 pytestmark = pytest.mark.browser
@@ -78,9 +79,33 @@ async def test_the_focus_stays_while_the_list_changes(opened: Tab, objects: Obje
     assert await opened.run("document.activeElement.getAttribute('href')") == "/clients/team-a/stock-2.0"
 
 
+async def test_an_approval_stays_open_while_others_come(opened: Tab, stranger: Browser, objects: Objects) -> None:
+    await objects.put("contracts", waiting("a-1.0", samples.ago(hours=3), api="orders"))
+    await opened.go(f"{stranger.origin}/approvals", f"document.querySelector('summary') && {LIVE}")
+    await opened.run("document.querySelector('summary').focus()")
+    await opened.run("document.querySelector('details').open = true")
+    await objects.put("contracts", waiting("b-1.0", samples.ago(hours=9), api="orders"))
+    await opened.until("document.querySelectorAll('details').length === 2")
+    assert await opened.run("document.querySelector('details[open]').textContent.includes('Approve a-1.0')")
+    assert await opened.run("document.activeElement.textContent") == "Approve a-1.0"
+    await opened.run("document.querySelector('details[open] button').focus()")
+    await objects.remove("contracts", "team-a", "b-1.0")
+    await opened.until("document.querySelectorAll('details').length === 1")
+    assert await opened.run("document.activeElement.textContent") == "Copy"
+
+
 @pytest.mark.parametrize(
     "path",
-    ["/", "/clients/team-a/stock-2.0", "/timeline", "/timeline?by=day", "/graph", "/graph?client=team-a/billing-1.0"],
+    [
+        "/",
+        "/clients/team-a/stock-2.0",
+        "/approvals",
+        "/gates",
+        "/timeline",
+        "/timeline?by=day",
+        "/graph",
+        "/graph?client=team-a/billing-1.0",
+    ],
 )
 async def test_narrow_screens_need_no_scrolling_sideways(opened: Tab, stranger: Browser, path: str) -> None:
     await opened.look(width=360, height=700)

@@ -141,6 +141,8 @@ async def test_text_of_others_is_text(objects: Objects, dashboard: Opening) -> N
             f"/?owner={'%3Cscript%3E'}",
             "/?q=%22%3E%3Cscript%3E",
             "/clients/team-a/evil-1.0",
+            "/approvals?q=%22%3E%3Cscript%3E&owner=%3Cscript%3E",
+            "/contracts/team-a/orders-v1/plan?to=%3Cscript%3E",
             "/%3Cscript%3E",
         ):
             page = await (await browser.ask(path)).text()
@@ -151,7 +153,14 @@ async def test_text_of_others_is_text(objects: Objects, dashboard: Opening) -> N
 
 
 async def test_no_secret_is_read_and_nothing_written(browser: Browser, server: FakeServer) -> None:
-    for path in ("/", "/clients/team-a/billing-1.0", "/clients/team-a/stock-2.0", "/clients/team-a/nobody"):
+    for path in (
+        "/",
+        "/clients/team-a/billing-1.0",
+        "/clients/team-a/stock-2.0",
+        "/clients/team-a/nobody",
+        "/approvals",
+        "/gates",
+    ):
         await browser.ask(path)
     assert {request.method for request in server.requests} == {"GET"}
     assert not [request.path for request in server.requests if "/secrets" in request.path]

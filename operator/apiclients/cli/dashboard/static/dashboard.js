@@ -11,18 +11,23 @@ function showConnection(text, bad) {
   connection.className = bad ? "bad" : "";
 }
 
+// What finds the same element in the new content.
+function selectorOf(element) {
+  if (element.id) return `#${CSS.escape(element.id)}`;
+  if (element.matches("details[id] > summary")) return `#${CSS.escape(element.parentElement.id)} > summary`;
+  if (element.dataset.copy) return `[data-copy="${CSS.escape(element.dataset.copy)}"]`;
+  return element.hasAttribute("href") ? `#live a[href="${CSS.escape(element.getAttribute("href"))}"]` : null;
+}
+
 // Details stay open, and the focus stays where it is.
 function replaceBy(next) {
   const now = document.getElementById("live");
   const open = [...now.querySelectorAll("details[open][id]")].map((details) => details.id);
-  const focused = document.activeElement;
-  const link = now.contains(focused) ? focused.getAttribute("href") : null;
-  const id = now.contains(focused) ? focused.id : "";
+  const focused = now.contains(document.activeElement) ? selectorOf(document.activeElement) : null;
   now.replaceWith(document.adoptNode(next));
   for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
   for (const kept of open) document.getElementById(kept)?.setAttribute("open", "");
-  const found = id ? document.getElementById(id) : link && document.querySelector(`#live a[href="${CSS.escape(link)}"]`);
-  if (found) found.focus({ preventScroll: true });
+  if (focused) document.querySelector(focused)?.focus({ preventScroll: true });
 }
 
 async function refresh() {
