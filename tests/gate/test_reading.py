@@ -181,6 +181,12 @@ def outcome(read: Any, *arguments: Any) -> Any:
         return type(error)
 
 
+def everything(read: Any, kind: str, text: bytes) -> tuple[Any, Any]:
+    """What is read, and the last use of a contract, which views of contracts do not compare."""
+    entry = outcome(read, kind, text)
+    return entry, getattr(entry, "last_used", None)
+
+
 @pytest.mark.rule(32)
 @pytest.mark.parametrize("kind", KINDS)
 @MANY
@@ -194,7 +200,7 @@ def test_damaged_or_not_an_object_is_the_same_by_struct_and_by_model(kind: str, 
         return
     item = decoding(kind).item(msgspec.Raw(text))
     assert outcome(identify, item) == outcome(identify, body)
-    assert outcome(by_struct, kind, text) == outcome(by_model, kind, text)
+    assert everything(by_struct, kind, text) == everything(by_model, kind, text)
     if isinstance(item, Viewed):
         assert uid_of(item) == uid_of(body)
 
@@ -203,7 +209,7 @@ def test_damaged_or_not_an_object_is_the_same_by_struct_and_by_model(kind: str, 
 def test_an_object_with_every_field_needs_no_model(kind: str) -> None:
     text = json.dumps(complete_object(KINDS[kind])).encode()
     assert isinstance(decoding(kind).item(msgspec.Raw(text)), Viewed)
-    assert by_struct(kind, text) == by_model(kind, text)
+    assert everything(by_struct, kind, text) == everything(by_model, kind, text)
     assert not isinstance(by_model(kind, text), Unreadable)
 
 
@@ -217,7 +223,7 @@ def test_each_field_that_a_model_refuses_is_refused(kind: str) -> None:
             container, key = list(places(found))[at]
             container[key] = value
             text = json.dumps(found).encode()
-            assert outcome(by_struct, kind, text) == outcome(by_model, kind, text), (key, value)
+            assert everything(by_struct, kind, text) == everything(by_model, kind, text), (key, value)
             refused += isinstance(outcome(by_model, kind, text), Unreadable)
     assert refused
 
