@@ -104,7 +104,9 @@ def test_health_readiness_and_metrics_are_served(product: Product) -> None:
     told = metrics(product.gates[0])
     assert told["apiclient_gate_ready"] == 1
     assert 0 <= told["apiclient_gate_staleness_seconds"] < 10
-    assert sum(count for series, count in told.items() if series.startswith("apiclient_gate_lost_events")) == 0
+    lost = {series: count for series, count in told.items() if series.startswith("apiclient_gate_lost_events_total")}
+    assert lost
+    assert set(lost.values()) == {0}, lost
 
 
 def test_logs_are_lines_of_json(product: Product, team: Team) -> None:
