@@ -117,6 +117,7 @@ class Manager:
             announce=self._announce_keys,
         )
         self._leading = False
+        self._reports_read_since: datetime | None = None
         self._waiting_for: str | None = None
         self._measure()
 
@@ -178,6 +179,7 @@ class Manager:
                     await self._wait(
                         "waiting for the list of the gates' reports", self._usage.reflector.synced.wait(), services
                     )
+                    self._reports_read_since = self.kube.clock.now()
                     await self._work(watch, services)
         finally:
             await self._recorder.drain(timeout=_DRAIN_SECONDS)
@@ -331,7 +333,8 @@ class Manager:
             self._queue.add_soon(wake.ref)
 
     def _reports(self) -> Reports:
-        return reports(self._gates.reflector.store.values(), self._usage.complete(), self.kube.clock.now())
+        gates = self._gates.reflector.store.values()
+        return reports(gates, self._usage.reported(), self.kube.clock.now(), self._reports_read_since)
 
     def _unknown_keys(self, issuer: str) -> object:
         return unknown_keys(self._gates.reflector.store.values(), issuer)
