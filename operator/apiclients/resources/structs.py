@@ -43,7 +43,7 @@ def read_object(kind: str, text: bytes | msgspec.Raw) -> AnyObject | None:
     """
     try:
         found = _decoder(kind).decode(text)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError, ValueError):  # UnicodeDecodeError, which msgspec lets through
         return None
     return KINDS[kind](found.metadata, found.spec, found.status)
 

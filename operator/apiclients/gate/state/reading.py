@@ -41,8 +41,11 @@ def decoding(kind: str) -> Decoding:
         return JSON
 
     def read(text: msgspec.Raw) -> Viewed | None:
-        found = read_object(kind, text)
-        return Viewed(found.metadata, for_gate(view_of(found))) if found is not None else None
+        try:
+            found = read_object(kind, text)
+            return Viewed(found.metadata, for_gate(view_of(found))) if found is not None else None
+        except Exception:  # nothing stands behind this one: the model judges, and behind that `on_bad`
+            return None
 
     return StructDecoding(read)
 
