@@ -73,7 +73,7 @@ class ReportFirst:
         self.clock = SimpleNamespace(now=lambda: datetime(2026, 3, 1, 10, tzinfo=UTC))
         self.client = raw_client()
         use = {self.client["metadata"]["uid"]: LastUse(5)}
-        annotations = {USAGE_ANNOTATION: encode(use)}
+        annotations = {USAGE_ANNOTATION: encode(use.items())[0]}
         self.report = {"metadata": {"name": "a-usage", "namespace": "apiclients-system", "annotations": annotations}}
 
     async def pages(
@@ -97,7 +97,8 @@ class ReportFirst:
 async def test_what_gates_reported_before_the_start_is_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """A report that comes before the clients are known would be lost: an unchanged Lease is never told again."""
     kube = ReportFirst()
-    manager = Manager(load(OperatorSettings, ["--issuer", "https://issuer.example"]), cast(Any, kube), OperatorMetrics())
+    settings = load(OperatorSettings, ["--issuer", "https://issuer.example"])
+    manager = Manager(settings, cast(Any, kube), OperatorMetrics())
 
     async def at_once(*_: Any) -> None:
         return
@@ -111,6 +112,7 @@ async def test_what_gates_reported_before_the_start_is_taken_in(monkeypatch: pyt
     monkeypatch.setattr(manager, "_work", at_once)
     await asyncio.wait_for(manager._lead(for_ever), timeout=30)
     assert list(manager._usage._clients.values()) == [LastUse(5)]
+    assert manager._reports().lost == kube.clock.now(), "gates that ended before have reported to nobody"
 
 
 @pytest.mark.rule(23, 32)
