@@ -16,8 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apiclients.engine.views import View, view_of
 from apiclients.gate.state import reading
 from apiclients.gate.state.reading import Entry, Unreadable, Viewed, decoding, on_bad, reader
+from apiclients.gate.state.state import GateState
+from apiclients.gate.state.tally import Tally
+from apiclients.kube.cache import Change
 from apiclients.kube.decoding import JSON
 from apiclients.kube.errors import KubeError
 from apiclients.kube.objects import identify, uid_of
@@ -275,3 +279,22 @@ def test_a_bug_in_making_a_view_costs_one_object(kind: str, monkeypatch: pytest.
     entry = by_struct(kind, text)
     assert isinstance(entry, Unreadable)
     assert entry.reason == "ZeroDivisionError"
+
+
+@pytest.mark.parametrize("by_text", [True, False])
+def test_the_time_to_the_effect_contains_decoding(by_text: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, effects = 100.0, list[float]()
+    state = GateState("https://tokens.example.com", Tally(), lambda: now, effects.append)
+
+    def slow(body: object) -> View:
+        nonlocal now
+        now += 3.0
+        return view_of(body)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reading, "view_of", slow)
+    raw = complete_object(KINDS["ApiClient"])
+    item = state.decoding["apiclients"].item(msgspec.Raw(json.dumps(raw).encode())) if by_text else raw
+    assert isinstance(item, Viewed) is by_text
+    entry = state.read["apiclients"](item)  # type: ignore[arg-type]
+    state.apply["apiclients"](Change(("team-a", "billing"), None, entry, 7, "watch"))
+    assert effects == [3.0]
