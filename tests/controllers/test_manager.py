@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import Mock
 
@@ -15,9 +18,14 @@ from apiclients.controllers.outcome import Outcome
 from apiclients.controllers.queue import Backoff, WorkQueue
 from apiclients.kube.client import KubeClient
 from apiclients.kube.events import EventRecorder
+from apiclients.kube.kinds import API_CLIENTS
+from apiclients.kube.objects import LEASES, Page, ResourceType
+from apiclients.lifecycle.usage import LastUse, encode
+from apiclients.resources.names import USAGE_ANNOTATION, USAGE_LEASE_SELECTOR
 from apiclients.resources.refs import ObjectRef
 from apiclients.settings.load import load
 from apiclients.settings.operator import OperatorSettings
+from tests.lifecycle.parties import raw_client
 
 BAD, GOOD = ObjectRef("ApiClient", "team-a", "bad"), ObjectRef("ApiClient", "team-a", "good")
 
@@ -56,6 +64,55 @@ async def test_a_bug_in_posting_events_is_not_silent(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(manager, "_crds_served", for_ever)
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(manager._lead(for_ever), timeout=30)
+
+
+class ReportFirst:
+    """Stands for ``KubeClient``: there is one client, and a report of its use. Nothing is watched."""
+
+    def __init__(self) -> None:
+        self.clock = SimpleNamespace(now=lambda: datetime(2026, 3, 1, 10, tzinfo=UTC))
+        self.client = raw_client()
+        use = {self.client["metadata"]["uid"]: LastUse(5)}
+        annotations = {USAGE_ANNOTATION: encode(use.items())[0]}
+        self.report = {"metadata": {"name": "a-usage", "namespace": "apiclients-system", "annotations": annotations}}
+
+    async def pages(
+        self, resource: ResourceType, namespace: str | None = None, label_selector: str | None = None, **_: Any
+    ) -> AsyncIterator[Page]:
+        found: list[Any] = []
+        if resource == API_CLIENTS:
+            found = [self.client]
+        elif resource == LEASES and label_selector == USAGE_LEASE_SELECTOR:
+            found = [self.report]
+        for number, one in enumerate(found, 1):
+            one["metadata"] |= {"resourceVersion": str(number), "uid": one["metadata"].get("uid", "lease")}
+        yield Page(found, "9")
+
+    async def watch(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
+        await asyncio.Event().wait()
+        yield
+
+
+@pytest.mark.rule(35)
+async def test_what_gates_reported_before_the_start_is_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that comes before the clients are known would be lost: an unchanged Lease is never told again."""
+    kube = ReportFirst()
+    settings = load(OperatorSettings, ["--issuer", "https://issuer.example"])
+    manager = Manager(settings, cast(Any, kube), OperatorMetrics())
+
+    async def at_once(*_: Any) -> None:
+        return
+
+    async def for_ever(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(manager, "_crds_served", at_once)
+    monkeypatch.setattr(manager._keys, "run", for_ever)
+    monkeypatch.setattr(manager._keys, "available", at_once)
+    monkeypatch.setattr(manager, "_work", at_once)
+    await asyncio.wait_for(manager._lead(for_ever), timeout=30)
+    assert list(manager._usage._clients.values()) == [LastUse(5)]
+    assert manager._reports().lost == kube.clock.now(), "gates that ended before have reported to nobody"
 
 
 @pytest.mark.rule(23, 32)

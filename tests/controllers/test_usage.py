@@ -80,7 +80,7 @@ async def test_a_contract_that_is_gone_or_unknown_is_forgotten(operator: InMemor
 
 def test_a_report_of_an_older_gate_says_nothing_of_contracts() -> None:
     clients = {"u": LastUse(HOUR, {1: HOUR})}
-    annotations = {USAGE_ANNOTATION: encode(clients)}
+    annotations = {USAGE_ANNOTATION: encode(clients.items())[0]}
     assert report({"metadata": {"annotations": annotations}}) == Report(clients, {})
     annotations[CONTRACT_USAGE_ANNOTATION] = encode_contracts({UIDS["a"]: HOUR}, 1000)
     assert report({"metadata": {"annotations": annotations}}) == Report(clients, {UIDS["a"]: HOUR})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,7 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apiclients.engine.views import View, view_of
+from apiclients.gate.state import reading
 from apiclients.gate.state.reading import Entry, Unreadable, Viewed, decoding, on_bad, reader
+from apiclients.gate.state.state import GateState
+from apiclients.gate.state.tally import Tally
+from apiclients.kube.cache import Change
+from apiclients.kube.decoding import JSON
 from apiclients.kube.errors import KubeError
 from apiclients.kube.objects import identify, uid_of
 from apiclients.resources.fields import Model
@@ -233,3 +240,61 @@ def test_what_nests_too_deep_is_for_the_model(kind: str) -> None:
     deep = "[" * 100_000 + "]" * 100_000
     with pytest.raises(KubeError):
         decoding(kind).item(msgspec.Raw(f'{{"metadata":{{"labels":{deep}}}}}'.encode()))
+
+
+READ_PLACES = [("metadata", "name"), ("metadata", "labels", "team"), ("metadata", "labels", "@")]
+
+
+@pytest.mark.parametrize(("kind", "place"), [*itertools.product(KINDS, READ_PLACES), ("Contract", ("spec", "plan"))])
+def test_what_is_not_utf_8_is_an_error_as_by_json(kind: str, place: tuple[str, ...]) -> None:
+    """A KubeError, after which lists and watches begin anew, and not the end of the gate."""
+    found: Any = complete_object(KINDS[kind])
+    container = found
+    for key in place[:-1]:
+        container = container[key]
+    container[place[-1]] = "@"
+    text = json.dumps(found).encode().replace(b"@", b"\xff")
+    with pytest.raises(KubeError):
+        decoding(kind).item(msgspec.Raw(text))
+    with pytest.raises(KubeError):
+        JSON.page(text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pages_and_events_that_are_not_utf_8_are_errors_as_by_json(kind: str) -> None:
+    with pytest.raises(KubeError):
+        decoding(kind).page(b'{"metadata":{"resourceVersion":"\xff"},"items":[]}')
+    with pytest.raises(KubeError):
+        decoding(kind).event(b'{"type":"\xff","object":{}}', "watch")
+
+
+@pytest.mark.rule(32)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bug_in_making_a_view_costs_one_object(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(reading, "view_of", broken)
+    text = json.dumps(complete_object(KINDS[kind])).encode()
+    entry = by_struct(kind, text)
+    assert isinstance(entry, Unreadable)
+    assert entry.reason == "ZeroDivisionError"
+
+
+@pytest.mark.parametrize("by_text", [True, False])
+def test_the_time_to_the_effect_contains_decoding(by_text: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, effects = 100.0, list[float]()
+    state = GateState("https://tokens.example.com", Tally(), lambda: now, effects.append)
+
+    def slow(body: object) -> View:
+        nonlocal now
+        now += 3.0
+        return view_of(body)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reading, "view_of", slow)
+    raw = complete_object(KINDS["ApiClient"])
+    item = state.decoding["apiclients"].item(msgspec.Raw(json.dumps(raw).encode())) if by_text else raw
+    assert isinstance(item, Viewed) is by_text
+    entry = state.read["apiclients"](item)  # type: ignore[arg-type]
+    state.apply["apiclients"](Change(("team-a", "billing"), None, entry, 7, "watch"))
+    assert effects == [3.0]

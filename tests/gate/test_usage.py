@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from apiclients.gate.state.tally import Tally
-from apiclients.gate.state.usage import UsageReport, contract_news, news
+from apiclients.gate.state.usage import UsageReport, contract_news, last_use, news
 from apiclients.gate.tokens.acceptance import Passed
 from apiclients.lifecycle.access import ClientView, client_view
 from apiclients.lifecycle.reports import report
@@ -36,6 +36,10 @@ def credential(id_: int, last_used: int) -> dict[str, object]:
     return {**kept, **issued, "lastUsedTime": format_time(time_of(last_used))}
 
 
+def reported_of(tally: Tally, clients: Mapping[str, ClientView]) -> dict[str, LastUse]:
+    return {uid: last_use(tally, uid) for uid in news(tally, clients)}
+
+
 def test_only_what_statuses_do_not_say_is_reported_the_longest_untold_first() -> None:
     tally = Tally()
     clients = {name: view(name, told) for name, told in (("a", 9), ("b", 10), ("c", None), ("d", 11))}
@@ -43,7 +47,7 @@ def test_only_what_statuses_do_not_say_is_reported_the_longest_untold_first() ->
         tally.used(uid, 10.5 * HOUR)
     tally.used_credential("c", 3, 9.5 * HOUR)
     tally.used("c", 10.5 * HOUR)
-    reported = news(tally, clients)
+    reported = reported_of(tally, clients)
     assert list(reported) == ["c", "a"]
     assert reported["c"] == LastUse(10, {3: 9})
 
@@ -55,13 +59,13 @@ def test_a_credential_that_is_used_in_an_hour_that_is_told_of_its_client_is_repo
     for uid in clients:
         tally.used_credential(uid, 2, 10.2 * HOUR)
     tally.used_credential("a", 1, 10.7 * HOUR)
-    assert news(tally, clients) == {"a": LastUse(10, {1: 10, 2: 10})}
-    assert news(tally, {"a": view("a", 10, {1: 10, 2: 10})}) == {}
-    assert news(tally, {"a": view("a", 10, {2: 10})}) == {}, "nothing is left where the status could say it"
+    assert reported_of(tally, clients) == {"a": LastUse(10, {1: 10, 2: 10})}
+    assert news(tally, {"a": view("a", 10, {1: 10, 2: 10})}) == []
+    assert news(tally, {"a": view("a", 10, {2: 10})}) == [], "nothing is left where the status could say it"
 
 
 def test_a_client_that_nobody_used_is_not_reported() -> None:
-    assert news(Tally(), {"a": view("a")}) == {}
+    assert news(Tally(), {"a": view("a")}) == []
 
 
 def test_contracts_are_reported_once_their_hour_is_news_the_longest_untold_first() -> None:

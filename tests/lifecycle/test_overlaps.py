@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from apiclients.lifecycle.overlaps import Overlap, may_end, overlaps, unneeded, unused_until
 from apiclients.lifecycle.replicas import Replica
-from apiclients.lifecycle.reports import NO_REPORTS, Reports, reports
+from apiclients.lifecycle.reports import NO_REPORTS, Report, Reports, reports
 from apiclients.lifecycle.usage import LastUse, hour_of, last_used_time
 from apiclients.resources.apiclient import Credential, CredentialState
 from tests.lifecycle.world import DAY, HOUR, START, World, available
@@ -83,15 +83,34 @@ def gate(name: str, renewed: datetime) -> Replica:
     return Replica(name, "1", True, False, "", 1, 1, None, renewed, 15 * timedelta(seconds=1))
 
 
+def reported(complete: datetime | None, ends: datetime | None = None) -> Report:
+    return Report({}, {}, complete, ends)
+
+
 def test_reports_go_as_far_as_that_of_the_gate_that_is_the_most_behind() -> None:
     now = BEGAN
     gates = [gate("a", now), gate("b", now), gate("killed", now - HOUR), gate("long-gone", now - DAY)]
-    complete = {"a-usage": now - MINUTE, "b-usage": now - 5 * MINUTE, "killed-usage": now - HOUR}
+    told = {"a-usage": reported(now - MINUTE), "b-usage": reported(now - 5 * MINUTE)}
     lost = now - HOUR + timedelta(seconds=15)
-    assert reports(gates, complete, now) == Reports(now - 5 * MINUTE, lost)
-    assert reports(gates, complete | {"b-usage": None}, now) == Reports(None, lost), "an older gate, or no room for all"
-    assert reports(gates, {"a-usage": now}, now) == Reports(None, lost)
-    assert reports([], complete, now) == NO_REPORTS
+    assert reports(gates, told, now) == Reports(now - 5 * MINUTE, lost)
+    assert reports(gates, told | {"b-usage": reported(None)}, now) == Reports(None, lost), "no room for all"
+    assert reports(gates, {"a-usage": reported(now)}, now) == Reports(None, lost), "an older gate"
+    assert reports([], {}, now) == NO_REPORTS
+
+
+def test_a_report_without_a_living_gate_is_that_of_one_that_was_killed() -> None:
+    """Whose own Lease may be deleted by then, as ``doctor`` says."""
+    now, end = BEGAN, BEGAN - MINUTE
+    told = {"a-usage": reported(now, now + HOUR), "killed-usage": reported(now - HOUR, end)}
+    assert reports([gate("a", now)], told, now) == Reports(now, lost=end)
+    assert reports([], told, now) == Reports(None, lost=now + HOUR)
+
+
+def test_reports_go_no_further_than_now_and_what_ended_before_they_were_read_is_missing() -> None:
+    now = BEGAN
+    told = {"a-usage": reported(now + MINUTE)}
+    assert reports([gate("a", now)], told, now) == Reports(now)
+    assert reports([gate("a", now)], told, now, now - HOUR) == Reports(now, lost=now - HOUR)
 
 
 def rotated() -> World:

@@ -117,6 +117,7 @@ class Manager:
             announce=self._announce_keys,
         )
         self._leading = False
+        self._reports_read_since: datetime | None = None
         self._waiting_for: str | None = None
         self._measure()
 
@@ -159,7 +160,7 @@ class Manager:
         try:
             await self._wait("waiting for the CRDs", self._crds_served(), frozenset({posting}))
             watches = (self._secrets.run(), self._namespaces.reflector.run(), self._gates.reflector.run())
-            running = (self._keys.run(), self._gates.run(), self._usage.reflector.run(), self._polls.run(), *watches)
+            running = (self._keys.run(), self._gates.run(), self._polls.run(), *watches)
             removal = (self._revocations.reflector.run(), self._revocations.run())
             async with background(*running, *removal, self._due.run(), self.cluster.backlog.run()) as started:
                 services = started | {posting}
@@ -172,7 +173,14 @@ class Manager:
                     "waiting for the list of the gates' Leases", self._gates.reflector.synced.wait(), services
                 )
                 await self._wait("waiting for the first lists", self._first_lists(), services)
-                await self._work(watch, services)
+                # Only now: of a client that is not known yet a report would be dropped, and not be told again.
+                async with background(self._usage.reflector.run()) as reading:
+                    services |= reading
+                    await self._wait(
+                        "waiting for the list of the gates' reports", self._usage.reflector.synced.wait(), services
+                    )
+                    self._reports_read_since = self.kube.clock.now()
+                    await self._work(watch, services)
         finally:
             await self._recorder.drain(timeout=_DRAIN_SECONDS)
 
@@ -325,7 +333,8 @@ class Manager:
             self._queue.add_soon(wake.ref)
 
     def _reports(self) -> Reports:
-        return reports(self._gates.reflector.store.values(), self._usage.complete(), self.kube.clock.now())
+        gates = self._gates.reflector.store.values()
+        return reports(gates, self._usage.reported(), self.kube.clock.now(), self._reports_read_since)
 
     def _unknown_keys(self, issuer: str) -> object:
         return unknown_keys(self._gates.reflector.store.values(), issuer)

@@ -1,7 +1,6 @@
 """What gates report of the use of clients and contracts, until it stands in their statuses."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from apiclients.controllers.cluster import Cluster
@@ -46,9 +45,9 @@ class Usage:
             return None
         return use
 
-    def complete(self) -> dict[str, datetime | None]:
-        """By name of the Lease up to when its report has all there is."""
-        return {name: known.complete for (_, name), known in self.reflector.store.items()}
+    def reported(self) -> dict[str, Report]:
+        """What each gate reports, by the name of its Lease."""
+        return {name: known for (_, name), known in self.reflector.store.items()}
 
     def of_contract(self, contract: Contract) -> int | None:
         """The hour that its status does not say yet; None for nothing."""

@@ -4,7 +4,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from apiclients.gate.state.freshness import Listed
-from apiclients.gate.state.reading import Entry, decoding, on_bad
+from apiclients.gate.state.reading import Entry, on_bad
 from apiclients.gate.state.state import GateState
 from apiclients.gate.state.verification import Verifiable
 from apiclients.gate.tokens.keystore import KeyStore
@@ -119,5 +119,5 @@ def _reflector(client: KubeClient, kind: ResourceType, state: GateState, relist:
         on_bad=on_bad(kind.kind),
         relist_interval=relist,
         relist_by_identity=True,
-        decoding=decoding(kind.kind),
+        decoding=state.decoding[kind.plural],
     )

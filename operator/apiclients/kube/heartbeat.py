@@ -40,8 +40,8 @@ class HeartbeatLease:
     ) -> None:
         """`name` also identifies the holder; `renew_seconds` is the time between two renewals.
 
-        With `last_words` it is renewed once more before it is deleted at the end. It is good for three times
-        `renew_seconds`, and for `shortest_duration` seconds at the least.
+        With `last_words` it is renewed once more at the end, and deleted only if that succeeded. It is good for three
+        times `renew_seconds`, and for `shortest_duration` seconds at the least.
         """
         self._client = client
         self._namespace = namespace
@@ -55,7 +55,7 @@ class HeartbeatLease:
         self._news = asyncio.Event()
         self._since = micro_time()
         self._uid: str | None = None
-        self._renewal: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[bool] | None = None
 
     def renew_soon(self) -> None:
         """There is news that somebody waits for."""
@@ -81,7 +81,8 @@ class HeartbeatLease:
                 return await self._news.wait()
         return False
 
-    async def _renew(self) -> None:
+    async def _renew(self) -> bool:
+        """Whether it succeeded; a failure is logged."""
         try:
             body = {
                 "apiVersion": LEASES.api_version,
@@ -100,6 +101,8 @@ class HeartbeatLease:
             self._uid = lease["metadata"]["uid"]
         except Exception as error:  # a heartbeat must not end what it reports on
             logger.warning("cannot renew lease %s/%s: %s", self._namespace, self._name, error)
+            return False
+        return True
 
     async def _delete(self) -> None:
         try:
@@ -108,8 +111,8 @@ class HeartbeatLease:
                     await self._renewal  # cut off, it might be carried out after the deletion
                 if self._uid is None:
                     return
-                if self._last_words:
-                    await self._renew()
+                if self._last_words and not await self._renew():
+                    return  # what stays shows that something is missing
                 await self._client.delete(LEASES, self._namespace, self._name, uid=self._uid)
         except (KubeError, TimeoutError) as error:
             logger.info("cannot delete lease %s/%s: %s", self._namespace, self._name, error or "timeout")

@@ -16,6 +16,8 @@ from apiclients.kube.stream import decode_object
 
 #: What says more than that an object is as it says.
 _SPECIAL = ("ERROR", "BOOKMARK")
+#: What msgspec raises for a text that is not as expected; ValueError where it is not UTF-8.
+_UNUSUAL = (msgspec.MsgspecError, RecursionError, ValueError)
 
 
 class _ListMeta(msgspec.Struct, gc=False):
@@ -45,7 +47,7 @@ class StructDecoding:
         """See `Decoding`."""
         try:
             found = self._list.decode(body)
-        except (msgspec.MsgspecError, RecursionError):
+        except _UNUSUAL:
             return JSON.page(body)
         version = version_of({"metadata": {"resourceVersion": found.metadata.resourceVersion}})
         return Page(found.items or [], str(version)), found.metadata.continue_ or ""
@@ -54,7 +56,7 @@ class StructDecoding:
         """See `Decoding`."""
         try:
             found = self._event.decode(line)
-        except (msgspec.MsgspecError, RecursionError):
+        except _UNUSUAL:
             return JSON.event(line, title)
         return JSON.event(line, title) if found.type in _SPECIAL else WatchEvent(found.type, found.object)
 

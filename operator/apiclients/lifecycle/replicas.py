@@ -52,9 +52,7 @@ class Replica:
     @property
     def ends(self) -> datetime | None:
         """Until when its Lease is good, unless it is renewed; None for one that was never renewed."""
-        if self.renewed is None:
-            return None
-        return self.renewed + min(self.duration, _LAST - self.renewed)
+        return end_of(self.renewed, self.duration)
 
     def alive(self, now: datetime) -> bool:
         """Whether its Lease is still good."""
@@ -75,10 +73,20 @@ def replica(lease: Mapping[str, Any]) -> Replica:
         applied_holds=_applied(notes, _HOLDS),
         proved=time_or_none(notes.get(PROOF_ANNOTATION)),
         renewed=time_or_none(spec.get("renewTime")),
-        duration=timedelta(seconds=spec.get("leaseDurationSeconds") or 0),
+        duration=duration_of(spec),
         obeys=frozenset(str(notes.get(OBEYS_ANNOTATION) or "").split(",")) - {""},
         unknown_keys=_counts(str(notes.get(UNKNOWN_KEYS_ANNOTATION) or "")),
     )
+
+
+def duration_of(spec: Mapping[str, Any]) -> timedelta:
+    """How long a Lease is good for after it was renewed."""
+    return timedelta(seconds=spec.get("leaseDurationSeconds") or 0)
+
+
+def end_of(renewed: datetime | None, duration: timedelta) -> datetime | None:
+    """Until when a Lease is good, unless it is renewed; None for one that was never renewed."""
+    return renewed + min(duration, _LAST - renewed) if renewed is not None else None
 
 
 def unknown_keys(gates: Iterable[Replica], issuer: str) -> frozenset[tuple[str, str]]:

@@ -83,12 +83,12 @@ Hour = Annotated[int, Field(ge=0, le=10_000_000)]
 _REPORT = TypeAdapter(dict[str, tuple[Hour, dict[int, Hour]]])
 
 
-def encode(uses: Mapping[str, LastUse]) -> str:
-    """A report by UID of the client, the first ones that fit."""
-    entries = (_encoded(uid, use) for uid, use in uses.items())
+def encode(uses: Iterable[tuple[str, LastUse]]) -> tuple[str, int]:
+    """A report by UID of the client, the first ones that fit, and how many these are. No more are asked for."""
+    entries = (_encoded(uid, use) for uid, use in uses)
     sized = ((entry, len(entry) + 1) for entry in entries)
-    fitting = takewhile(lambda pair: pair[1] <= MAX_REPORT_BYTES, _with_totals(sized))
-    return "{" + ",".join(entry for entry, _ in fitting) + "}"
+    fitting = [entry for entry, _ in takewhile(lambda pair: pair[1] <= MAX_REPORT_BYTES, _with_totals(sized))]
+    return "{" + ",".join(fitting) + "}", len(fitting)
 
 
 def _with_totals(sized: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:

@@ -43,7 +43,7 @@ def read_object(kind: str, text: bytes | msgspec.Raw) -> AnyObject | None:
     """
     try:
         found = _decoder(kind).decode(text)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, RecursionError, ValueError):  # UnicodeDecodeError, which msgspec lets through
         return None
     return KINDS[kind](found.metadata, found.spec, found.status)
 
@@ -91,9 +91,13 @@ def struct_of(model: type[Model]) -> type[msgspec.Struct]:
     decorators = model.__pydantic_decorators__
     if decorators.field_validators or decorators.model_validators or decorators.root_validators:
         raise TypeError(f"{model.__name__} has validators")
+    if model.model_config.get("extra") != "ignore" or model.__pydantic_post_init__ is not None:
+        raise TypeError(f"{model.__name__} reads otherwise than other models")
     fields: _Fields = []
     reads: list[tuple[str, _Read]] = []
     for name, info in model.model_fields.items():
+        if info.validation_alias not in (None, info.alias):
+            raise TypeError(f"{model.__name__}.{name} is read by another name")
         kind, read = _counterpart(info.annotation, info.metadata)
         fields.append((name, kind, *_default(info)))
         if read is not None:
@@ -138,7 +142,7 @@ def _counterpart(annotation: Any, given: list[Any]) -> tuple[Any, _Read | None]:
     pattern = bounds.pop("pattern", None)
     if origin in (list, dict):
         return _container(origin, arguments, bounds)
-    if annotation in _TIMES:
+    if annotation in _TIMES and not (bounds or pattern):
         return Annotated[str, msgspec.Meta(max_length=_LONGEST_TIME)], _TIMES[annotation]
     if annotation is str:
         return Annotated[str, msgspec.Meta(**bounds)], _read_text(pattern) if pattern else None

@@ -67,6 +67,14 @@ async def gather(
     """
     namespace, unread = session.namespace, list[Unread]()
     client = await read_client(session, name)
+    overlapping = len(client.status.credentials) > 1
+    where = gates_in or (system_namespace if overlapping else None)
+    reports: dict[str, Report] = {}
+    if where is not None and overlapping:
+        reports = await _reports(session, where)
+        # Read again, since a gate reports a use until the status says it: in one of the two it is.
+        client = await read_client(session, name)
+    gates = await _gates(session, where) if where is not None else None
     fields = f"spec.clientName={name}"
     raw = await permitted(session.objects(CONTRACTS, namespace, fields=fields), [], CONTRACTS, "its contracts", unread)
     contracts = readable(raw, CONTRACTS, Contract, unread)
@@ -77,8 +85,6 @@ async def gather(
     lease = None
     if system_namespace is not None:
         lease = await _lease(session, system_namespace, unread)
-    overlapping = len(client.status.credentials) > 1
-    where = gates_in or (system_namespace if overlapping else None)
     return Around(
         client=client,
         contracts=contracts,
@@ -89,8 +95,8 @@ async def gather(
         unread=tuple(unread),
         now=session.now(),
         unreadable_holds=_unreadable_holds(raw_holds),
-        gates=await _gates(session, where) if where is not None else None,
-        reports=await _reports(session, where) if where is not None and overlapping else {},
+        gates=gates,
+        reports=reports,
     )
 
 

@@ -12,8 +12,7 @@ from apiclients.lifecycle.usage import LastUse, later, with_last_use
 
 def overlap_sentences(around: Around) -> tuple[str, ...]:
     """One for each overlap that may end; none where the gates cannot be asked, or have not reported for long enough."""
-    complete = {name: known.complete for name, known in around.reports.items()}
-    known = reports(around.gates or (), complete, around.now)
+    known = reports(around.gates or (), around.reports, around.now)
     if known.until is None:
         return ()
     status, lifetime = around.client.status, around.client.spec.tokens.lifetime

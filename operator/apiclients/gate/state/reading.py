@@ -35,14 +35,25 @@ class Viewed:
     view: View
 
 
-def decoding(kind: str) -> Decoding:
-    """How the Reflector of a kind decodes: to views at once, where there may be very many objects."""
+def _nothing() -> None:
+    """For who does not listen."""
+
+
+def decoding(kind: str, on_arrival: Callable[[], None] = _nothing) -> Decoding:
+    """How the Reflector of a kind decodes: to views at once, where there may be very many objects.
+
+    ``on_arrival`` hears of each object before it is decoded so.
+    """
     if kind not in KINDS:
         return JSON
 
     def read(text: msgspec.Raw) -> Viewed | None:
-        found = read_object(kind, text)
-        return Viewed(found.metadata, for_gate(view_of(found))) if found is not None else None
+        on_arrival()
+        try:
+            found = read_object(kind, text)
+            return Viewed(found.metadata, for_gate(view_of(found))) if found is not None else None
+        except Exception:  # nothing stands behind this one: the model judges, and behind that `on_bad`
+            return None
 
     return StructDecoding(read)
 

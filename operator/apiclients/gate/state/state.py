@@ -9,11 +9,12 @@ from apiclients.engine.wakes import Wakes
 from apiclients.gate.state.access import AccessTable
 from apiclients.gate.state.ledger import Ledger
 from apiclients.gate.state.picture import Picture
-from apiclients.gate.state.reading import Entry, Unreadable, Viewed, reader, view_in
+from apiclients.gate.state.reading import Entry, Unreadable, Viewed, decoding, reader, view_in
 from apiclients.gate.state.refusals import NamespaceRefusals
 from apiclients.gate.state.revocations import Revocations
 from apiclients.gate.state.tally import Tally
 from apiclients.kube.cache import Change
+from apiclients.kube.decoding import Decoding
 from apiclients.kube.kinds import (
     ALL_KINDS,
     API_CLIENT_HOLDS,
@@ -76,6 +77,11 @@ class GateState:
             **{kind.plural: reader(kind.kind) for kind in ALL_KINDS},
             API_CLIENTS.plural: self._read_client,
         }
+        #: How it decodes objects, by plural.
+        self.decoding: Mapping[str, Decoding] = {
+            **{kind.plural: decoding(kind.kind) for kind in ALL_KINDS},
+            API_CLIENTS.plural: decoding(API_CLIENTS.kind, self.picture.note_arrival),
+        }
         #: What its ``on_change`` is, by plural.
         self.apply: Mapping[str, Callable[[Change[Entry]], None]] = {
             API_CLIENTS.plural: self._apply_client,
@@ -87,8 +93,9 @@ class GateState:
         }
 
     def _read_client(self, body: JsonObject | Viewed) -> Entry:
-        """The time from its arrival to its effect counts from here."""
-        self.picture.note_arrival()
+        """The time from its arrival to its effect counts from here, unless its decoding has begun it."""
+        if not isinstance(body, Viewed):
+            self.picture.note_arrival()
         return _READ_CLIENT(body)
 
     def _apply_client(self, change: Change[Entry]) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 
 from apiclients.kube.errors import where
 from apiclients.resources.apiclient import MAX_CREDENTIALS
@@ -10,6 +11,7 @@ logger = logging.getLogger(__name__)
 
 #: Of each client, between two collections a quarter of a second apart: nobody shall make others wait for reads.
 MOST_TOKENS_NOTED = 4
+_NO_USES: Mapping[int, float] = {}
 
 
 class ApiUse:
@@ -129,6 +131,14 @@ class Tally:
     def last_uses(self) -> dict[str, float]:
         """By UID; a copy."""
         return dict(self._clients)
+
+    def last_use(self, uid: str) -> float:
+        """When a client that was used was last used, in seconds since the epoch."""
+        return self._clients[uid]
+
+    def credential_uses(self, uid: str) -> Mapping[int, float]:
+        """When each credential of a client was last used, by its id; no copy."""
+        return self._credentials.get(uid, _NO_USES)
 
     def last_credential_uses(self) -> dict[str, dict[int, float]]:
         """By UID and credential id; a copy."""
