@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apiclients.cli.dashboard.serving import listening
+from apiclients.cli.dashboard.web import guard
 from apiclients.cli.dashboard.web.access import LINK_LIFETIME, Access, cookie_name, refusal
 from apiclients.cli.errors import CliError
 from tests.cli.dashboard.scene import Browser
@@ -81,9 +84,31 @@ async def test_other_pages_get_nothing(browser: Browser, site: str) -> None:
     assert (await browser.ask("/", **headers)).status == 403
     framed = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "iframe"}
     assert (await browser.ask("/", **framed)).status == 403
-    followed = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
-    assert (await browser.ask("/", **followed)).status == 200
     assert (await browser.ask("/", Sec_Fetch_Site="same-origin")).status == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_link_on_another_page_opens_the_page_anew(browser: Browser, site: str) -> None:
+    """Browsers do not send the cookie with the first request, but with the one that the answer leads to."""
+    followed = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+    answer = await browser.ask("/?q=%22a%22&held=1", Cookie="", **followed)
+    assert answer.status == 401
+    text = await answer.text()
+    assert 'content="0;url=/?q=%22a%22&amp;held=1"' in text
+    assert "billing" not in text
+    own = {**followed, "Sec_Fetch_Site": "same-origin"}
+    assert "refresh" not in await (await browser.ask("/", Cookie="", **own)).text()
+    assert (await browser.ask("/", **own)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/?q=a&held=1"])
+def test_continuing_stays_on_the_path(path: str) -> None:
+    assert f'url={escape(path)}"' in guard.continue_to(path)
+
+
+@pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example/", "/\\/evil.example/"])
+def test_continuing_leads_to_no_other_host(path: str) -> None:
+    assert 'content="0;url=/evil.example/"' in guard.continue_to(path)
 
 
 @pytest.mark.parametrize("path", ["/open?token=x", *PATHS])
@@ -136,6 +161,5 @@ def test_the_socket_is_of_this_machine_alone() -> None:
     with listening(0) as listener:
         address, port = listener.getsockname()
         assert address == "127.0.0.1"
-        listener.listen()
         with pytest.raises(CliError, match=f"port {port} on 127.0.0.1 is in use.*--port"):
             listening(port)

@@ -155,6 +155,53 @@ async def test_the_policy_forbids_scripts_and_requests_of_others(opened: Tab) ->
     assert len(opened.complaints) >= 2
 
 
+async def test_hidden_pages_keep_no_connection(opened: Tab, objects: Objects) -> None:
+    """Browsers allow six connections to a host: a seventh page would hang."""
+    hide = "Object.defineProperty(document, 'hidden', {{configurable: true, get: () => {}}});"
+    changed = "document.dispatchEvent(new Event('visibilitychange')); true"
+    await opened.run("window.kept = EventSource.prototype.close; window.endings = 0; true")
+    await opened.run("EventSource.prototype.close = function () { window.endings += 1; window.kept.call(this); }; true")
+    await opened.run(hide.format("true") + changed)
+    assert await opened.run("window.endings") == 1
+    await objects.put("apiclients", samples.client("new-1.0"))
+    await opened.run(hide.format("false") + changed)
+    await opened.until("document.querySelector('a[href=\"/clients/team-a/new-1.0\"]')")
+    await objects.put("apiclients", samples.client("newer-1.0"))
+    await opened.until("document.querySelector('a[href=\"/clients/team-a/newer-1.0\"]')")
+
+
+async def test_selected_text_stays(opened: Tab, objects: Objects) -> None:
+    link = "document.querySelector('a[href=\"/clients/team-a/stock-2.0\"]')"
+    await opened.run(f"document.getSelection().selectAllChildren({link})")
+    await opened.run("window.fetched = 0; window.real = fetch; true")
+    await opened.run("window.fetch = (...given) => window.real(...given).finally(() => { window.fetched += 1 }); true")
+    await objects.put("apiclients", samples.client("new-1.0"))
+    await opened.until("window.fetched > 0")
+    assert await opened.run("document.getSelection().toString()") == "stock-2.0"
+    await opened.run("document.getSelection().removeAllRanges()")
+    await opened.until("document.querySelector('a[href=\"/clients/team-a/new-1.0\"]')")
+
+
+async def test_a_page_that_cannot_be_refreshed_is_said(opened: Tab, objects: Objects) -> None:
+    await opened.run("window.fetch = () => Promise.resolve(new Response('busy', {status: 500})); true")
+    await objects.put("apiclients", samples.client("new-1.0"))
+    await opened.until("document.getElementById('connection').textContent.startsWith('This page cannot be refreshed')")
+
+
+async def test_what_is_copied_ends_as_a_file_does(opened: Tab, stranger: Browser, objects: Objects) -> None:
+    await objects.put("contracts", waiting("a-1.0", samples.ago(hours=3), api="orders"))
+    await opened.go(f"{stranger.origin}/approvals", f"document.querySelector('details button') && {LIVE}")
+    await opened.run("navigator.clipboard.writeText = async (text) => { window.copied = text }; true")
+    await opened.run("document.querySelector('details').open = true")
+    await opened.run("document.querySelector('details button').click()")
+    await opened.until("document.querySelector('details button').textContent === 'Copied'")
+    assert await opened.run("window.copied.endsWith('\\n') && !window.copied.endsWith('\\n\\n')")
+    await opened.until("document.querySelector('details button').textContent === 'Copy'")
+    await opened.run("navigator.clipboard.writeText = async () => { throw new Error() }; true")
+    await opened.run("document.querySelector('details button').click()")
+    await opened.until("document.querySelector('details button').textContent === 'Copy failed: select the text'")
+
+
 async def test_a_dashboard_that_has_ended_is_said(tab: Tab, dashboard: Opening) -> None:
     async with dashboard() as browser:
         await tab.go(browser.link, LIVE)

@@ -210,6 +210,37 @@ async def test_an_api_server_that_is_away_is_said(
         await async_eventually("it is taken back", lambda: noted(False))
 
 
+async def test_a_bug_is_a_page_and_a_traceback(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("a bug")
+
+    monkeypatch.setattr("apiclients.cli.dashboard.routes.status_view", fail)
+    answer = await browser.ask("/clients/team-a/billing-1.0")
+    assert answer.status == 500
+    page = await answer.text()
+    assert "Internal error" in page
+    assert "a bug" not in page
+    assert capsys.readouterr().err.count("LookupError: a bug") == 1
+
+
+async def test_watched_kinds_that_can_no_longer_be_read_are_said(
+    objects: Objects, dashboard: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apiclients.cli.dashboard.state.board._PROBE_SECONDS", 0.02)
+    async with dashboard() as browser:
+        await browser.open()
+        objects.forbidden |= {"apiclientholds", "contractapprovals"}
+
+        async def noted() -> bool:
+            page = await browser.page()
+            return "Holds can no longer be read" in page and "Approvals can no longer be read" in page
+
+        await async_eventually("it is said", noted)
+        assert "Contracts can no longer be read" not in await browser.page()
+
+
 async def test_one_namespace(objects: Objects, server: FakeServer, dashboard: Opening) -> None:
     other = samples.client("other-1.0")
     await objects.put("apiclients", {**other, "metadata": {**other["metadata"], "namespace": "team-b"}})

@@ -1,6 +1,7 @@
 """The handlers of the pages."""
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,6 +104,10 @@ def _answering(site: Site) -> Middleware:
             return site.page(
                 "problem.html", status=502, title="Cannot read from the cluster", problem=sentence(error) or str(error)
             )
+        except Exception:
+            traceback.print_exc()
+            problem = "The dashboard could not make this page. Its terminal says why."
+            return site.page("problem.html", status=500, title="Internal error", problem=problem)
 
     return answer
 

@@ -47,6 +47,7 @@ def listening(port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((ADDRESS, port))
+        listener.listen()  # with SO_REUSEADDR, two sockets can be bound to a port, but only one listens
     except OSError as error:
         listener.close()
         used = error.errno == errno.EADDRINUSE

@@ -39,15 +39,21 @@ class Ahead:
         """Of how many clients it is known."""
         return len(self._known)
 
-    def drop(self, key: NamespacedName) -> None:
-        """Forget a client."""
-        self._known.pop(key, None)
+    def drop(self, key: NamespacedName) -> bool:
+        """Forget a client; whether it was known."""
+        return self._known.pop(key, None) is not None
 
-    def look(self, key: NamespacedName, obj: JsonObject, holds: tuple[ApiClientHold, ...], now: datetime) -> None:
-        """Foresee what comes for a client, unless that is known. ``holds``: those of its namespace."""
+    def look(self, key: NamespacedName, obj: JsonObject, holds: tuple[ApiClientHold, ...], now: datetime) -> bool:
+        """Foresee what comes for a client, unless that is known; whether it differs from before.
+
+        ``holds``: those of its namespace. Nothing is known of a client for which this raises.
+        """
         known = self._known.get(key)
-        if known is None or not known.stands(obj, holds, now):
-            self._known[key] = _Foreseen(obj, holds, _coming(obj, holds, now))
+        if known is not None and known.stands(obj, holds, now):
+            return False
+        self.drop(key)
+        self._known[key] = found = _Foreseen(obj, holds, _coming(obj, holds, now))
+        return known is None or known.coming != found.coming
 
 
 def _coming(obj: JsonObject, holds: tuple[ApiClientHold, ...], now: datetime) -> tuple[Coming, ...]:

@@ -1,6 +1,5 @@
 """The contracts, Apis and approvals that pages show, kept up to date by watches, so far as they may be read."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from apiclients.cli.cluster.connection import Session
+from apiclients.cli.dashboard.state.background import background
 from apiclients.cli.dashboard.state.reading import Unreadable, one_object, reader
 from apiclients.cli.dashboard.state.revision import Revision
 from apiclients.cli.git.approvals import Request, request_of, waiting
@@ -22,6 +22,8 @@ from apiclients.resources.objects import Api, Contract, ContractApproval
 from apiclients.resources.refs import NamespacedName
 
 T = TypeVar("T")
+
+_PLURALS = {CONTRACTS: "Contracts", APIS: "Apis", CONTRACT_APPROVALS: "Approvals"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +115,15 @@ class Relations:
     async def following(self) -> AsyncIterator[None]:
         """Follow what may be read; ``synced`` says when it was read for the first time. Raises KubeError."""
         self._followed = frozenset([one for one in self._reflectors if await self._allowed(one)])
-        tasks = [asyncio.create_task(self._reflectors[resource].run()) for resource in self._followed]
-        try:
+        async with background([self._reflectors[resource].run() for resource in self._followed]):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def followed(self) -> dict[ResourceType, str]:
+        """The kinds that may be read, with what it means if they can no longer be read."""
+        return {
+            one: f"{_PLURALS[one]} can no longer be read: what is shown may be out of date" for one in self._followed
+        }
 
     async def _allowed(self, resource: ResourceType) -> bool:
         try:

@@ -2,9 +2,23 @@
 // Without JavaScript the page works, and shows the state when it was loaded.
 
 const TYPING_MS = 200;
+const COPIED_MS = 2000;
+const RETRY_MS = 5000;
+// The least pause between two refreshes, and how often longer than the last one took.
+const PAUSE_MS = 300;
+const PAUSE_FACTOR = 5;
+const LOST = "Disconnected: showing the last known state";
 const connection = document.getElementById("connection");
+// Announces to screen readers; the text is visible where it comes from.
+const status = document.createElement("p");
+status.className = "announced";
+status.setAttribute("role", "status");
+document.body.append(status);
 let running = false;
 let again = false;
+let events = null;
+let pending = null;
+let endPause = () => {};
 
 function showConnection(text, bad) {
   if (connection.textContent !== text) connection.textContent = text;
@@ -19,14 +33,37 @@ function selectorOf(element) {
   return element.hasAttribute("href") ? `#live a[href="${CSS.escape(element.getAttribute("href"))}"]` : null;
 }
 
-// Details stay open, and the focus stays where it is.
+function isSelecting() {
+  const selection = document.getSelection();
+  return !selection.isCollapsed && document.getElementById("live").contains(selection.anchorNode);
+}
+
+// New content waits until no text is selected.
+function show(next) {
+  pending = isSelecting() ? next : null;
+  if (!pending) replaceBy(next);
+  if (events?.readyState === EventSource.OPEN) showLive();
+}
+
+function showLive() {
+  showConnection(pending ? "Paused while text is selected" : "live", false);
+}
+
+document.addEventListener("selectionchange", () => pending && show(pending));
+
+// Details stay open, and focus and scroll positions stay where they are.
+const SCROLLING = ".scroll, pre";
 function replaceBy(next) {
   const now = document.getElementById("live");
   const open = [...now.querySelectorAll("details[open][id]")].map((details) => details.id);
+  const scrolled = [...now.querySelectorAll(SCROLLING)].map((element) => element.scrollLeft);
   const focused = now.contains(document.activeElement) ? selectorOf(document.activeElement) : null;
   now.replaceWith(document.adoptNode(next));
   for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
   for (const kept of open) document.getElementById(kept)?.setAttribute("open", "");
+  [...document.querySelectorAll(`#live :is(${SCROLLING})`)].forEach((element, index) => {
+    element.scrollLeft = scrolled[index] ?? 0;
+  });
   if (focused) document.querySelector(focused)?.focus({ preventScroll: true });
 }
 
@@ -38,31 +75,68 @@ async function refresh() {
   running = true;
   do {
     again = false;
-    try {
-      const response = await fetch(location.href, { cache: "no-store" });
-      if (response.status === 401) {
-        showConnection("Session ended: run kubectl apiclient dashboard again", true);
-        continue;
-      }
-      const page = new DOMParser().parseFromString(await response.text(), "text/html");
-      const next = page.getElementById("live");
-      if (next) replaceBy(next);
-    } catch {
-      showConnection("Disconnected: showing the last known state", true);
-    }
+    const started = performance.now();
+    await fetchPage();
+    const took = performance.now() - started;
+    await new Promise((done) => {
+      endPause = done;
+      setTimeout(done, Math.max(PAUSE_MS, PAUSE_FACTOR * took));
+    });
   } while (again);
   running = false;
 }
 
+async function fetchPage() {
+  try {
+    const response = await fetch(location.href, { cache: "no-store" });
+    if (response.status === 401) {
+      showConnection("Session ended: run kubectl apiclient dashboard again", true);
+      return;
+    }
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const next = page.getElementById("live");
+    if (next) show(next);
+    else showConnection("This page cannot be refreshed: showing the last known state", true);
+  } catch {
+    showConnection(LOST, true);
+  }
+}
+
+// Browsers allow few connections to a host, so only visible pages keep one.
 function follow() {
-  const events = new EventSource("/live");
-  events.addEventListener("change", (event) => {
-    showConnection("live", false);
+  if (events || document.hidden) return;
+  const source = new EventSource("/live");
+  events = source;
+  source.addEventListener("change", (event) => {
+    showLive();
     if (document.getElementById("live").dataset.revision !== event.data) refresh();
   });
-  events.addEventListener("beat", refresh);
-  events.addEventListener("error", () => showConnection("Disconnected: showing the last known state", true));
-  addEventListener("pagehide", () => events.close());
+  source.addEventListener("beat", refresh);
+  source.addEventListener("error", () => {
+    showConnection(LOST, true);
+    if (source !== events || source.readyState !== EventSource.CLOSED) return;
+    events = null;
+    refresh(); // finds out whether the session has ended
+    setTimeout(follow, RETRY_MS);
+  });
+}
+
+function unfollow() {
+  events?.close();
+  events = null;
+}
+
+function followWhileVisible() {
+  follow();
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      unfollow();
+    } else {
+      follow();
+      refresh();
+    }
+  });
+  addEventListener("pagehide", unfollow);
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
 
@@ -72,6 +146,7 @@ function search(form) {
   const path = form.getAttribute("action");
   history.replaceState(null, "", query ? `${path}?${query}` : path);
   refresh();
+  endPause(); // a user does not wait
 }
 
 const form = document.getElementById("filters");
@@ -98,10 +173,22 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-  button.textContent = "Copied";
+  const text = button.closest(".snippet").querySelector("pre").textContent.replace(/\n*$/, "\n"); // as a file ends
+  await navigator.clipboard.writeText(text).then(
+    () => announce(button, "Copied"),
+    () => announce(button, "Copy failed: select the text"),
+  );
 });
+
+function announce(button, text) {
+  button.textContent = text;
+  status.textContent = text;
+  setTimeout(() => {
+    button.textContent = "Copy";
+    status.textContent = "";
+  }, COPIED_MS);
+}
 
 for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 // A page with text to copy does not change under the cursor.
-if (document.getElementById("live").dataset.still === undefined) follow();
+if (document.getElementById("live").dataset.still === undefined) followWhileVisible();

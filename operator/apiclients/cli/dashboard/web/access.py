@@ -69,6 +69,11 @@ def refusal(method: str, headers: Mapping[str, str], hosts: list[str], port: int
     return None
 
 
+def follows_link(headers: Mapping[str, str]) -> bool:
+    """Whether a user follows a link on another site's page: the browser then sends no SameSite=Strict cookie."""
+    return headers.get("Sec-Fetch-Site") in ("cross-site", "same-site") and _opens_page(headers)
+
+
 def _opens_page(headers: Mapping[str, str]) -> bool:
     """Whether a user follows a link: the page with the link cannot read the answer."""
     return (headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")) == ("navigate", "document")

@@ -1,11 +1,12 @@
 """The rules of ``access`` as aiohttp middleware, and the security headers of every response."""
 
 from collections.abc import Awaitable, Callable
+from html import escape
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from apiclients.cli.dashboard.web.access import Access, cookie_name, refusal
+from apiclients.cli.dashboard.web.access import Access, cookie_name, follows_link, refusal
 
 OPEN_PATH = "/open"
 
@@ -38,6 +39,8 @@ def guarding(access: Access, port: int) -> Middleware:
             headers = {"Allow": "GET"} if refused.status == 405 else {}
             return web.Response(status=refused.status, text=f"{refused.reason}\n", headers=headers)
         if request.path != OPEN_PATH and not access.admits(request.cookies.get(cookie_name(port))):
+            if follows_link(request.headers):
+                return web.Response(status=401, text=continue_to(request.path_qs), content_type="text/html")
             return web.Response(status=401, text="Open the link that `kubectl apiclient dashboard` printed.\n")
         return await handler(request)
 
@@ -63,15 +66,18 @@ def opening(access: Access, port: int) -> Handler:
                 status=403,
                 text="This link is invalid, expired or already used. Run `kubectl apiclient dashboard` again.\n",
             )
-        response = web.Response(text=_CONTINUE, content_type="text/html")
+        response = web.Response(text=continue_to("/"), content_type="text/html")
         response.set_cookie(cookie_name(port), session, path="/", httponly=True, samesite="Strict")
         return response
 
     return open_link
 
 
-_CONTINUE = """<!doctype html>
+def continue_to(path: str) -> str:
+    """A page that opens another one as the dashboard's own, so that the browser sends the cookie."""
+    path = escape("/" + path.lstrip("/\\"))  # two slashes, also backslashes, would name another host
+    return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>API clients</title>
-<link rel="icon" href="/static/icon.svg"><meta http-equiv="refresh" content="0;url=/"></head>
-<body><p><a href="/">Continue</a></p></body></html>
+<link rel="icon" href="/static/icon.svg"><meta http-equiv="refresh" content="0;url={path}"></head>
+<body><p><a href="{path}">Continue</a></p></body></html>
 """

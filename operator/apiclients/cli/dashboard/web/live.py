@@ -40,14 +40,14 @@ class Live:
             self._open -= 1
 
     async def _publish(self, response: web.StreamResponse) -> None:
-        revision = self._board.seen().revision
+        revision = self._board.revision
         await response.write(f"retry: 1000\nevent: change\ndata: {revision}\n\n".encode())
         while True:
             try:
                 async with asyncio.timeout(_BEAT_SECONDS):
                     await self._board.after(revision)
                     await asyncio.sleep(_SETTLE_SECONDS)
-                revision = self._board.seen().revision
+                revision = self._board.revision
                 await response.write(f"event: change\ndata: {revision}\n\n".encode())
                 await asyncio.sleep(_PAUSE_SECONDS)
             except TimeoutError:
