@@ -36,9 +36,7 @@ def test_what_waits_is_what_the_contract_asks_for() -> None:
     assert waiting([offered]) == [request_of(Contract.from_object(stored(asked)))] == [REQUEST]
 
 
-@pytest.mark.parametrize(
-    ("name", "taken"), [("Not-A-Name", []), ("x" * 64, []), (None, [NAME])]
-)
+@pytest.mark.parametrize(("name", "taken"), [("Not-A-Name", []), ("x" * 64, []), (None, [NAME])])
 def test_names_of_approvals_that_cannot_be(name: str | None, taken: list[str]) -> None:
     with pytest.raises(CliError, match="with --name"):
         approval_name(REQUEST, name, taken)

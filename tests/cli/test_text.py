@@ -79,7 +79,8 @@ def test_control_characters_are_taken_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "invisible", ["\u061c", "\u200b", "\u200e", "\u202e", "\u2060", "\u2064", "\u2069", "\ufeff", "\U000e0001", "\U000e007f"]
+    "invisible",
+    ["\u061c", "\u200b", "\u200e", "\u202e", "\u2060", "\u2064", "\u2069", "\ufeff", "\U000e0001", "\U000e007f"],
 )
 def test_characters_that_nobody_sees_are_taken_out(invisible: str) -> None:
     assert clean(f"a{invisible}b") == "ab"
