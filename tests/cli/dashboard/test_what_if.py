@@ -103,7 +103,7 @@ async def test_a_file_that_cannot_be_edited(browser: Browser, repository: Path) 
 
 
 async def test_a_file_name_that_is_not_utf_8(browser: Browser, repository: Path) -> None:
-    path = Path(os.fsdecode(bytes(repository) + b"/\xff.yaml"))
+    path = repository / os.fsdecode(b"\xff.yaml")
     path.write_text(MANIFEST)
     page, _ = await preview(browser, "suspend")
     assert "\ufffd.yaml in Git" in page
