@@ -1,5 +1,6 @@
 """The change in Git: as few lines as a person would change, in any style; ``git apply`` takes it."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -236,3 +237,9 @@ def test_a_spec_without_the_field_to_write_after(tmp_path: Path) -> None:
     text = BLOCK.replace('  desiredStatus: "Available"  # see the wiki\n', "")
     with pytest.raises(CliError, match=r"has no spec\.desiredStatus: add secret: \{revision: 7\}"):
         gitchange.revised(declared(tmp_path, text), 7)
+
+
+def test_what_is_not_a_file_is_skipped(tmp_path: Path) -> None:
+    """A FIFO would block until somebody writes to it."""
+    os.mkfifo(tmp_path / "client.yaml")
+    assert gitchange.find(tmp_path, "team-a", "billing-1.0") == []

@@ -76,3 +76,16 @@ def test_a_stream_that_knows_ascii_alone_gets_ascii() -> None:
 
 def test_control_characters_are_taken_out() -> None:
     assert clean("a\x1b[2Jb\n c\u202e\x9bd") == "a[2Jb cd"
+
+
+@pytest.mark.parametrize(
+    "invisible",
+    ["\u061c", "\u200b", "\u200e", "\u202e", "\u2060", "\u2064", "\u2069", "\ufeff", "\U000e0001", "\U000e007f"],
+)
+def test_characters_that_nobody_sees_are_taken_out(invisible: str) -> None:
+    assert clean(f"a{invisible}b") == "ab"
+
+
+def test_a_file_name_that_is_not_utf_8_can_be_written() -> None:
+    name = clean(b"a\xff.yaml".decode("utf-8", "surrogateescape"))
+    assert name.encode().decode() == "a\ufffd.yaml"

@@ -46,7 +46,7 @@ def apis(page: str) -> list[str]:
 
 def approvals(page: str) -> list[JsonObject]:
     """The objects to put into Git."""
-    return [yaml.safe_load(unescape(text)) for text in re.findall(r'-yaml" tabindex="0">(.*?)</pre>', page, re.DOTALL)]
+    return [yaml.safe_load(unescape(text)) for text in re.findall(r'/yaml" tabindex="0">(.*?)</pre>', page, re.DOTALL)]
 
 
 @pytest.fixture
@@ -79,6 +79,19 @@ async def test_it_is_what_approve_prints(browser: Browser) -> None:
         "plan": "gold",
         "decision": "Approved",
     }
+
+
+async def test_requests_whose_names_join_alike_are_apart(objects: Objects, dashboard: Opening) -> None:
+    """The Copy button finds its text by its id, and Git has one file for each name."""
+    await objects.put("contracts", waiting("a-orders", samples.ago(hours=3), namespace="team", api="orders"))
+    await objects.put("contracts", waiting("orders", samples.ago(hours=2), namespace="team-a", api="orders"))
+    async with dashboard() as browser:
+        await browser.open()
+        page = await browser.page("/approvals")
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'data-copy="([^"]+)"', page)) <= set(ids)
+    assert len({one["metadata"]["name"] for one in approvals(page)}) == 2
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,20 @@ def test_2000_clients_are_drawn_within_a_second(query: dict[str, str]) -> None:
 
 def test_a_client_is_on_one_page_whatever_it_has() -> None:
     found = graph(read_graph_query({"client": "a/c-0001"}), many(3, 200))
-    assert (len(found.left), len(found.links), found.pages) == (1, 200, 1)
+    assert (len(found.left), len(found.links), found.pages) == (1, MOST_ROWS, 1)
+    assert [(node.page, more) for node, more in found.cut] == [("/clients/a/c-0001", 200 - MOST_ROWS)]
+
+
+def test_a_contract_of_a_client_that_is_not_there_leads_nowhere() -> None:
+    known = many(2, 1)
+    found = graph(read_graph_query({"apis": "o"}), replace(known, clients={}))
+    assert {link.box.url for link in found.links} == {""}
+
+
+@pytest.mark.parametrize("owner", ["o-1", "O-1"])
+def test_owners_are_compared_exactly_but_for_case(owner: str) -> None:
+    found = graph(read_graph_query({"owner": owner}), many(20, 1))
+    assert [node.label for node in found.left] == ["c-0001"]
 
 
 def test_the_chosen_client_comes_first() -> None:

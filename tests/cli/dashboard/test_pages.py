@@ -45,6 +45,8 @@ async def test_the_list(browser: Browser) -> None:
         ("namespace=team-a", ["billing-1.0", "stock-2.0"]),
         ("namespace=team-b", []),
         ("owner=stock@example.com", ["stock-2.0"]),
+        ("owner=STOCK@example.com", ["stock-2.0"]),
+        ("owner=stock*", []),
         ("status=Held", ["stock-2.0"]),
         ("held=1", ["stock-2.0"]),
         ("stalled=1", []),

@@ -95,6 +95,13 @@ async def test_the_patch_applies(browser: Browser, repository: Path) -> None:
     assert path.read_text() == MANIFEST.replace("plan: basic", "plan: free")
 
 
+async def test_a_file_that_cannot_be_edited(browser: Browser, repository: Path) -> None:
+    (repository / "stock.yaml").write_text(MANIFEST.replace("plan: basic", "plan: [basic]"))
+    page = unescape(await browser.page(f"{PAGE}?to=free"))
+    assert "has no plain spec.plan" in page
+    assert "Consequences" in page
+
+
 async def test_a_contract_that_no_file_declares(browser: Browser) -> None:
     page = await browser.page(f"{PAGE}?to=free")
     assert patch_of(page) == "spec:\n  plan: free\n"

@@ -107,6 +107,7 @@ async def test_what_ends_within_90_days(dashboard: Opening) -> None:
     [
         ("?kind=Hold", ["Hold"]),
         ("?owner=long@example.com", ["Contract"]),
+        ("?owner=Long@example.com", ["Contract"]),
         ("?namespace=orders", ["Retirement"]),
         ("?namespace=nowhere", []),
         ("?q=soon+contract", ["Contract"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import subprocess
 from html import unescape
@@ -90,6 +91,22 @@ async def test_a_client_that_no_file_declares(browser: Browser, choice: str, rep
     page, text = await preview(browser, choice)
     assert f"No file below {repository} declares it" in page
     assert text.startswith("spec:\n  ") == (choice != "delete")
+
+
+async def test_a_file_that_cannot_be_edited(browser: Browser, repository: Path) -> None:
+    """The consequences are shown, and why there is no patch."""
+    (repository / "client.yaml").write_text(MANIFEST.replace("desiredStatus: Available", "owner: me"))
+    page, patch = await preview(browser, "suspend")
+    assert "has no plain spec.desiredStatus" in page
+    assert "Consequences" in page
+    assert patch == ""
+
+
+async def test_a_file_name_that_is_not_utf_8(browser: Browser, repository: Path) -> None:
+    path = repository / os.fsdecode(b"\xff.yaml")
+    path.write_text(MANIFEST)
+    page, _ = await preview(browser, "suspend")
+    assert "\ufffd.yaml in Git" in page
 
 
 async def test_a_file_that_declares_more_is_not_deleted(browser: Browser, repository: Path) -> None:

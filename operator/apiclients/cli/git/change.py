@@ -8,6 +8,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import yaml
@@ -146,7 +147,8 @@ def _files(root: Path) -> Iterator[Path]:
 def _declarations(path: Path, namespace: str, name: str, resource: ResourceType) -> list[Declared]:
     """What a file declares; files that are no YAML (templates) or not readable declare nothing."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        status = path.stat()
+        if not S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:  # reading a FIFO blocks
             return []
         text = path.read_bytes().decode()
         if GROUP not in text or name not in text:

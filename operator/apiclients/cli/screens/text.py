@@ -13,7 +13,14 @@ NONE = "<none>"
 UNKNOWN = "<unknown>"
 
 _ESCAPES = re.compile("\x1b\\[[0-9;]*m")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+#: Control characters but tab and line feed, and characters that are invisible or change the direction of text:
+#: U+061C, U+200B, U+200E, U+200F, U+202A-202E, U+2060-2064, U+2066-2069, U+FEFF, and tags (U+E0000-E007F).
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+    r"\U000e0000-\U000e007f]"
+)
+#: A byte of a file name that is not UTF-8 (PEP 383), which cannot be written as UTF-8.
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _ASCII = str.maketrans(
     {"✔": "+", "✖": "x", "◷": "~", "●": "*", "├": "|", "└": "`", "│": "|", "─": "-", "→": ">", "…": "~"}
 )
@@ -92,7 +99,7 @@ def clean(text: str) -> str:
 
 def harmless(text: str) -> str:
     """The same, with its spaces and lines as they are."""
-    return _CONTROL.sub("", text)
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
 
 
 def visible(text: str) -> int:

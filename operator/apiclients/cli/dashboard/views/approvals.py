@@ -10,6 +10,7 @@ from apiclients.cli.actions.proposing import Proposal
 from apiclients.cli.actions.ruling import Answer, answer_change
 from apiclients.cli.dashboard.state.relations import PendingRequest
 from apiclients.cli.dashboard.views.paging import Part, page_number, part
+from apiclients.cli.dashboard.views.parameters import owner_matches, stripped
 from apiclients.cli.dashboard.views.pending import Requests
 from apiclients.cli.errors import CliError
 from apiclients.resources.approval import Decision
@@ -17,7 +18,6 @@ from apiclients.resources.approval import Decision
 PATH = "/approvals"
 #: Requests on one page.
 PAGE_SIZE = 50
-_LONGEST = 200
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 #: Owners by namespace and name of the client.
@@ -35,11 +35,11 @@ class ApprovalQuery:
     owner: str = ""
     page: int = 1
 
-    def lets(self, line: "RequestLine") -> bool:
+    def matches(self, line: "RequestLine") -> bool:
         """Whether a request matches."""
         return (
             self.namespace in ("", line.api[0])
-            and self.owner.lower() in ("", (line.owner or "").lower())
+            and owner_matches(self.owner, line.owner)
             and all(word in line.searched for word in self.text.lower().split())
         )
 
@@ -52,7 +52,7 @@ class ApprovalQuery:
 
 def read_approval_query(parameters: Mapping[str, str]) -> ApprovalQuery:
     """Parse the parameters of a URL. Raises QueryError for invalid values; unknown parameters are ignored."""
-    given = {key: value.strip()[:_LONGEST] for key, value in parameters.items()}
+    given = stripped(parameters)
     return ApprovalQuery(
         text=given.get("q", ""),
         namespace=given.get("namespace", ""),
@@ -116,7 +116,7 @@ def request_lines(requests: Requests, owners: Owners) -> list[RequestLine]:
 
 def find_requests(query: ApprovalQuery, lines: Iterable[RequestLine]) -> Part[RequestLine]:
     """The requested page, or the last one if there are fewer."""
-    return part([line for line in lines if query.lets(line)], query.page, PAGE_SIZE, query.url)
+    return part([line for line in lines if query.matches(line)], query.page, PAGE_SIZE, query.url)
 
 
 def approvable(lines: Sequence[RequestLine], requests: Requests, root: Path) -> tuple[ApiGroup, ...]:

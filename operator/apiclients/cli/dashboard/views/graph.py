@@ -8,6 +8,7 @@ from functools import partial
 from apiclients.cli.dashboard.state.relations import ApiNode, ContractNode
 from apiclients.cli.dashboard.views.graph_query import NO_OWNER, By, GraphQuery, graph_url
 from apiclients.cli.dashboard.views.layout import Layout, Pair, arrange
+from apiclients.cli.dashboard.views.parameters import owner_matches
 from apiclients.cli.errors import CliError
 from apiclients.cli.screens.listing import ClientLine
 from apiclients.cli.screens.status import effective_mark
@@ -16,7 +17,7 @@ from apiclients.resources.api import ApiStatusName
 from apiclients.resources.contract import ContractStatusName
 from apiclients.resources.refs import NamespacedName
 
-#: Rows of one drawing, at most; one client is never cut in two.
+#: Rows of one drawing, at most. One client is never split: of more contracts than these, the first are drawn.
 MOST_ROWS = 80
 #: Owners or namespaces of one overview, at most.
 MOST_GROUPS = 30
@@ -53,6 +54,8 @@ class Node:
     mark: Mark | None = None
     #: Whether its neighbours are what is drawn.
     chosen: bool = False
+    #: The page of a client, if there is one.
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class Graph:
     links: tuple[Link, ...]
     right: tuple[Node, ...]
     pairs: tuple[Pair, ...]
+    #: The boxes of the left side with contracts that are not drawn, and how many.
+    cut: tuple[tuple[Node, int], ...]
     #: How many boxes of the left side there are on all pages, and from which to which these are.
     total: int
     first: int
@@ -90,6 +95,8 @@ class _Row:
 
     node: Node
     links: tuple[tuple[NamespacedName, Link], ...]
+    #: How many more links it has that are not drawn.
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,7 @@ def graph(query: GraphQuery, known: Known) -> Graph:
         links=tuple(link for row in shown for _, link in row.links),
         right=tuple(node for _, node in right),
         pairs=pairs,
+        cut=tuple((row.node, row.more) for row in shown if row.more),
         total=len(rows),
         first=sum(map(len, pages[: page - 1])) + 1,
         page=page,
@@ -191,12 +199,15 @@ def _clients(query: GraphQuery, known: Known) -> list[_Outline]:
     for contract in _chosen(query, known):
         of_client.setdefault((contract.line.namespace, contract.line.client), []).append(contract)
     lonely = () if query.center or query.apis or query.status else known.clients
-    keys = {*of_client, *(key for key in lonely if _lets_client(query, known.clients[key]))}
+    keys = {*of_client, *(key for key in lonely if _client_matches(query, known.clients[key]))}
     if query.client is not None:
         keys.add(query.client)
     order = sorted(keys, key=lambda key: (key != query.client, key))
     found = ((key, of_client.get(key, [])) for key in order)
-    return [_Outline(max(1, len(mine)), partial(_client_row, query, key, known, mine)) for key, mine in found]
+    return [
+        _Outline(min(max(1, len(mine)), MOST_ROWS), partial(_client_row, query, key, known, mine))
+        for key, mine in found
+    ]
 
 
 def _check_center(query: GraphQuery, known: Known) -> None:
@@ -210,7 +221,7 @@ def _check_center(query: GraphQuery, known: Known) -> None:
 def _chosen(query: GraphQuery, known: Known) -> Iterator[ContractNode]:
     """The contracts that are drawn."""
     if not query.center:
-        return (one for one in known.contracts if _lets(query, one, known))
+        return (one for one in known.contracts if _matches(query, one, known))
     clients = {query.client} if query.client is not None else set()
     apis = {query.api} if query.api is not None else set()
     near = [one for one in known.contracts if _client_key(one) in clients or one.api in apis]
@@ -225,23 +236,23 @@ def _client_key(contract: ContractNode) -> NamespacedName:
     return contract.line.namespace, contract.line.client
 
 
-def _lets(query: GraphQuery, contract: ContractNode, known: Known) -> bool:
+def _matches(query: GraphQuery, contract: ContractNode, known: Known) -> bool:
     line = known.clients.get(_client_key(contract))
     owner = (line.owner if line is not None else None) or NO_OWNER
     return (
         query.namespace in ("", contract.line.namespace)
-        and query.owner in ("", owner)
+        and owner_matches(query.owner, owner)
         and query.apis in ("", contract.api[0])
         and query.status in ("", contract.line.status)
         and _says(query, (*_client_key(contract), *contract.api, contract.line.name, owner))
     )
 
 
-def _lets_client(query: GraphQuery, line: ClientLine) -> bool:
+def _client_matches(query: GraphQuery, line: ClientLine) -> bool:
     owner = line.owner or NO_OWNER
     return (
         query.namespace in ("", line.namespace)
-        and query.owner in ("", owner)
+        and owner_matches(query.owner, owner)
         and _says(query, (line.namespace, line.name, owner))
     )
 
@@ -252,9 +263,9 @@ def _says(query: GraphQuery, parts: Iterable[str]) -> bool:
 
 
 def _client_row(query: GraphQuery, key: NamespacedName, known: Known, contracts: Iterable[ContractNode]) -> _Row:
-    found = sorted(contracts, key=lambda one: (one.api, one.line.name))
-    links = tuple((one.api, _contract_link(one)) for one in found)
-    return _Row(_client_node(query, key, known.clients.get(key)), links)
+    found, line = sorted(contracts, key=lambda one: (one.api, one.line.name)), known.clients.get(key)
+    links = tuple((one.api, _contract_link(one, line is not None)) for one in found[:MOST_ROWS])
+    return _Row(_client_node(query, key, line), links, max(0, len(found) - MOST_ROWS))
 
 
 def _client_node(query: GraphQuery, key: NamespacedName, line: ClientLine | None) -> Node:
@@ -263,17 +274,18 @@ def _client_node(query: GraphQuery, key: NamespacedName, line: ClientLine | None
         return Node(name, "not found", f"ApiClient {namespace}/{name}: not found", "", Mark.BAD)
     chosen = key == query.client
     owner = f", owner {line.owner}" if line.owner else ""
-    url = f"/clients/{namespace}/{name}" if chosen else graph_url(client=f"{namespace}/{name}")
+    page = f"/clients/{namespace}/{name}"
+    url = page if chosen else graph_url(client=f"{namespace}/{name}")
     title = f"ApiClient {namespace}/{name}: {line.effective_status}{owner}"
-    return Node(name, namespace, title, url, effective_mark(line.effective_status), chosen)
+    return Node(name, namespace, title, url, effective_mark(line.effective_status), chosen, page)
 
 
-def _contract_link(contract: ContractNode) -> Link:
+def _contract_link(contract: ContractNode, known: bool) -> Link:
     line = contract.line
     title = f"Contract {line.namespace}/{line.name}: {line.client} to {line.api}, plan {line.plan}, {line.status}"
     title += f". {line.problem}" if line.problem else ""
     url = f"/clients/{line.namespace}/{line.client}#contracts"
-    box = Node(line.name, line.status, title, url, line.mark)
+    box = Node(line.name, line.status, title, url if known else "", line.mark)
     return Link(box, ContractStatusName(line.status), 1, line.plan, line.status)
 
 

@@ -6,13 +6,13 @@ from enum import StrEnum
 from urllib.parse import urlencode
 
 from apiclients.cli.dashboard.views.paging import QueryError, page_number
+from apiclients.cli.dashboard.views.parameters import stripped
 from apiclients.cli.git.names import is_name
 from apiclients.resources.contract import ContractStatusName
 from apiclients.resources.refs import NamespacedName
 
 #: In a URL: clients that name no owner.
 NO_OWNER = "-"
-_LONGEST = 200
 _MOST_HOPS = 2
 
 
@@ -79,7 +79,7 @@ def graph_url(**fields: object) -> str:
 
 def read_graph_query(parameters: Mapping[str, str]) -> GraphQuery:
     """The query of a URL. Raises QueryError for what cannot be meant; unknown parameters count as not there."""
-    given = {key: value.strip()[:_LONGEST] for key, value in parameters.items()}
+    given = stripped(parameters)
     client, api = _reference("client", given), _reference("api", given)
     if client and api:
         raise QueryError("client and api cannot be used together")

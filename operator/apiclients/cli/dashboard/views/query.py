@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from apiclients.cli.dashboard.views.paging import Part, QueryError, page_number, part
+from apiclients.cli.dashboard.views.parameters import owner_matches, stripped
 from apiclients.cli.options import duration
 from apiclients.cli.screens.listing import ClientLine, Filter, SortKey, sort_key
 from apiclients.lifecycle.effective import Effective
@@ -15,7 +16,6 @@ from apiclients.lifecycle.effective import Effective
 SOON = "14d"
 #: Clients on one page.
 PAGE_SIZE = 100
-_LONGEST = 200
 _FLAGS = ("held", "stalled", "unused", "notready")
 
 
@@ -25,6 +25,7 @@ class Query:
 
     wanted: Filter = field(default_factory=Filter)
     namespace: str = ""
+    owner: str = ""
     text: str = ""
     #: As written in the URL, such as 14d.
     expiring: str = ""
@@ -33,11 +34,12 @@ class Query:
     sort: str = ""
     page: int = 1
 
-    def lets(self, line: ClientLine, now: datetime) -> bool:
+    def matches(self, line: ClientLine, now: datetime) -> bool:
         """Whether a client matches."""
         return (
             self.wanted.lets(line, now)
             and self.namespace in ("", line.namespace)
+            and owner_matches(self.owner, line.owner)
             and (not self.stalled or line.stalled)
             and (not self.never_used or line.last_used is None)
             and all(word in _searched(line) for word in self.text.lower().split())
@@ -55,7 +57,7 @@ class Query:
         return {
             "q": self.text,
             "namespace": self.namespace,
-            "owner": self.wanted.owner or "",
+            "owner": self.owner,
             "status": self.wanted.status or "",
             "expiring": self.expiring,
             **{name: "1" if on else "" for name, on in zip(_FLAGS, flags, strict=True)},
@@ -71,7 +73,7 @@ def _searched(line: ClientLine) -> str:
 
 def read_query(parameters: Mapping[str, str]) -> Query:
     """Parse the parameters of a URL. Raises QueryError for invalid values; unknown parameters are ignored."""
-    given = {key: value.strip()[:_LONGEST] for key, value in parameters.items()}
+    given = stripped(parameters)
     sort = given.get("sort", "")
     if sort and sort not in list(SortKey):
         raise QueryError(f"invalid sort={sort}: choose one of {', '.join(SortKey)}")
@@ -81,12 +83,12 @@ def read_query(parameters: Mapping[str, str]) -> Query:
         not_ready=not_ready,
         held=held,
         expiring=_duration(expiring) if expiring else None,
-        owner=given.get("owner") or None,
         status=given.get("status") or None,
     )
     return Query(
         wanted=wanted,
         namespace=given.get("namespace", ""),
+        owner=given.get("owner", ""),
         text=given.get("q", ""),
         expiring=expiring,
         stalled=stalled,
@@ -105,7 +107,7 @@ def _duration(text: str) -> timedelta:
 
 def find(query: Query, lines: Iterable[ClientLine], now: datetime) -> Part[ClientLine]:
     """The requested page, or the last one if there are fewer."""
-    found = [line for line in lines if query.lets(line, now)]
+    found = [line for line in lines if query.matches(line, now)]
     if query.sort:
         key = SortKey(query.sort)
         found.sort(key=lambda line: sort_key(line, key))
@@ -138,5 +140,5 @@ def counts(query: Query, lines: Sequence[ClientLine], now: datetime) -> tuple[Co
     ]
     asked = replace(query, sort="", page=1)
     return tuple(
-        Count(label, sum(one.lets(line, now) for line in lines), one.url(), one == asked) for label, one in chosen
+        Count(label, sum(one.matches(line, now) for line in lines), one.url(), one == asked) for label, one in chosen
     )

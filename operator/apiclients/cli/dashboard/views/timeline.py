@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 
 from apiclients.cli.dashboard.views.deadlines import Deadline, Kind
 from apiclients.cli.dashboard.views.paging import QueryError, page_number, part
+from apiclients.cli.dashboard.views.parameters import owner_matches, stripped
 
 #: So far the page looks ahead.
 HORIZON = timedelta(days=90)
 #: Deadlines on one page.
 PAGE_SIZE = 100
-_LONGEST = 200
 
 
 class Grouping(StrEnum):
@@ -47,11 +47,11 @@ class TimelineQuery:
     on: date | None = None
     page: int = 1
 
-    def lets(self, one: Deadline) -> bool:
+    def matches(self, one: Deadline) -> bool:
         """Whether a deadline is one of those looked for, of whatever day."""
         return (
             self.namespace in ("", one.namespace)
-            and self.owner in ("", one.owner)
+            and owner_matches(self.owner, one.owner)
             and self.kind in ("", one.kind)
             and all(word in _searched(one) for word in self.text.lower().split())
         )
@@ -80,7 +80,7 @@ def _searched(one: Deadline) -> str:
 
 def read_timeline_query(parameters: Mapping[str, str]) -> TimelineQuery:
     """The query of a URL. Raises QueryError for what cannot be meant; unknown parameters count as not there."""
-    given = {key: value.strip()[:_LONGEST] for key, value in parameters.items()}
+    given = stripped(parameters)
     kind, by = given.get("kind", ""), given.get("by") or Grouping.WEEK
     if kind and kind not in list(Kind):
         raise QueryError(f"kind={kind} is not known: use one of {', '.join(Kind)}")
@@ -161,8 +161,8 @@ class Timeline:
 def timeline(query: TimelineQuery, deadlines: Iterable[Deadline], now: datetime) -> Timeline:
     """The page that was asked for; the last one where there are fewer."""
     of_all_kinds = replace(query, kind="")
-    known = sorted((one for one in deadlines if one.time <= now + HORIZON and of_all_kinds.lets(one)), key=_order)
-    ahead = [one for one in known if query.lets(one)]
+    known = sorted((one for one in deadlines if one.time <= now + HORIZON and of_all_kinds.matches(one)), key=_order)
+    ahead = [one for one in known if query.matches(one)]
     days = [query.grouping.first_day(max(one.time, now)) for one in ahead]
     totals = Counter(days)
     found = [pair for pair in zip(days, ahead, strict=True) if query.on in (None, pair[0])]

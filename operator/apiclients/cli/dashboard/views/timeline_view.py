@@ -20,6 +20,7 @@ def timeline_values(parameters: Mapping[str, str], board: Board) -> dict[str, An
         "query": query,
         "fields": query.fields(),
         "timeline": timeline(query, _deadlines(board, lines, now), now),
+        "clients": lines.keys(),
         "namespaces": sorted({namespace for namespace, _ in lines}),
         "owners": sorted({line.owner for line in lines.values() if line.owner}),
         "kinds": list(Kind),

@@ -70,7 +70,10 @@ async def plan_change(session: Session, name: str, chosen: str, root: Path) -> P
 
 def _proposal(raw: JsonObject, plan: str, root: Path) -> Proposal:
     otherwise: JsonObject = {"spec": {"plan": plan}}
-    return proposed(raw, root, lambda file: gitchange.replanned(file, plan), otherwise, CONTRACTS)
+    try:
+        return proposed(raw, root, lambda file: gitchange.replanned(file, plan), otherwise, CONTRACTS)
+    except CliError as error:
+        return Proposal(str(error), "")
 
 
 async def _contract(session: Session, name: str) -> tuple[JsonObject, Contract]:

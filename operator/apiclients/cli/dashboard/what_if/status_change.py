@@ -22,6 +22,7 @@ from apiclients.cli.cluster.connection import Session
 from apiclients.cli.cluster.live_state import read_state
 from apiclients.cli.dashboard.what_if.foreseeing import foresee
 from apiclients.cli.dashboard.what_if.rotation import Rotation, rotation
+from apiclients.cli.errors import CliError
 from apiclients.cli.git import change as gitchange
 from apiclients.cli.screens.contracts import ContractLine
 from apiclients.kube.objects import JsonObject
@@ -93,6 +94,14 @@ def _next_revision(subject: Subject) -> int:
 
 
 def _proposal(subject: Subject, choice: Choice, root: Path) -> Proposal:
+    """The change in Git, or why there is none: the consequences are shown either way."""
+    try:
+        return _change(subject, choice, root)
+    except CliError as error:
+        return Proposal(str(error), "")
+
+
+def _change(subject: Subject, choice: Choice, root: Path) -> Proposal:
     match choice:
         case Choice.DELETE:
             return _deletion(subject, root)
