@@ -82,7 +82,7 @@ async def test_it_is_what_approve_prints(browser: Browser) -> None:
 
 
 async def test_requests_whose_names_join_alike_are_apart(objects: Objects, dashboard: Opening) -> None:
-    """The Copy button finds its text by its id, and Git has one file for each name."""
+    """Each has ids of its own, by which it stays open while the page is refreshed."""
     await objects.put("contracts", waiting("a-orders", samples.ago(hours=3), namespace="team", api="orders"))
     await objects.put("contracts", waiting("orders", samples.ago(hours=2), namespace="team-a", api="orders"))
     async with dashboard() as browser:
@@ -91,7 +91,6 @@ async def test_requests_whose_names_join_alike_are_apart(objects: Objects, dashb
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'data-copy="([^"]+)"', page)) <= set(ids)
-    assert len({one["metadata"]["name"] for one in approvals(page)}) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 
 from apiclients.cli.errors import CliError
 from apiclients.cli.git.names import fitting, is_name
@@ -13,8 +12,6 @@ from apiclients.resources.approval import Decision
 from apiclients.resources.conditions import ConditionType
 from apiclients.resources.names import API_VERSION
 from apiclients.resources.objects import Api, Contract, ContractApproval
-
-_HASH_LENGTH = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +77,12 @@ def by_weight(approvals: Iterable[ContractApproval], request: Request, decision:
 
 def approval_name(request: Request, wanted: str | None, taken: Iterable[str]) -> str:
     """The name of a new approval. Raises CliError for one that cannot be, or that another approval has."""
-    name = wanted or _default_name(request)
+    name = wanted or fitting(f"{request.namespace}-{request.name}-{request.plan}")
     if not is_name(name):
         raise CliError(f"{name!r} cannot be the name of an approval: choose another one with --name")
     if name in taken:
         raise CliError(f"there is an approval {name} already, about something else: choose another name with --name")
     return name
-
-
-def _default_name(request: Request) -> str:
-    """NAMESPACE-CONTRACT-PLAN, with a hash where another request would have the same name.
-
-    Without one, neither contract nor plan has a hyphen, so the parts can be read from the right.
-    """
-    parts = (request.namespace, request.name, request.plan)
-    name = "-".join(parts)
-    if "-" not in request.name + request.plan and name == fitting(name):
-        return name
-    digest = sha256("/".join(parts).encode()).hexdigest()[:_HASH_LENGTH]
-    return f"{fitting(name, reserved=_HASH_LENGTH + 1)}-{digest}"
 
 
 def approval_object(request: Request, name: str, decision: Decision, reason: str | None) -> JsonObject:

@@ -12,6 +12,6 @@ def is_name(text: str) -> bool:
     return len(text) <= _LONGEST and re.fullmatch(NAME_PATTERN, text) is not None
 
 
-def fitting(text: str, *, reserved: int = 0) -> str:
-    """A text made of names, cut to the length of one, less what is ``reserved`` for a suffix."""
-    return text[: _LONGEST - reserved].rstrip("-.")
+def fitting(text: str) -> str:
+    """A text made of names, cut to the length of one."""
+    return text[:_LONGEST].rstrip("-.")
