@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from apiclients.cli.main import build_parser
-from apiclients.cli.screens import doctor
+from apiclients.cli.screens import doctor, gates
 
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 _PLUGIN = "kubectl apiclient "
@@ -41,6 +41,7 @@ def test_every_page_is_in_the_list_and_shows_commands() -> None:
 
 
 def test_doctor_links_to_pages_that_are_there() -> None:
-    named = set(re.findall(r"docs/runbooks/([a-z-]+\.md)", Path(doctor.__file__).read_text()))
+    checks = [Path(str(module.__file__)).read_text() for module in (doctor, gates)]
+    named = {name for text in checks for name in re.findall(r"docs/runbooks/([a-z-]+\.md)", text)}
     assert named
     assert all((RUNBOOKS / name).is_file() for name in named)
