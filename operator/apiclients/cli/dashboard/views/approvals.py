@@ -1,4 +1,7 @@
-"""The page of contracts that wait for an approval: grouped by Api, oldest first, with the YAML that approves. Pure."""
+"""The page of contracts that wait for an approval: grouped by Api, oldest first, with the YAML that approves.
+
+Pure but for `approvable`, which looks for approvals among the manifests.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
